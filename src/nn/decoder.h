@@ -1,0 +1,66 @@
+/* nn/decoder.h -- the decoder-only transformer (Qwen2/Qwen3 architecture), forward, backward and cached decoding.
+ *
+ * ROOM nn: models and optimisers over tensor/backend.h. Depends on base, io, tensor.
+ *
+ * x = E[token]; per layer: h = RMSNorm(x); q,k,v = h W^T (+bias); optional RMSNorm of q,k per head; RoPE; grouped-query causal attention;
+ * x += attn W_o^T; h = RMSNorm(x); x += (silu(h W_gate^T) * (h W_up^T)) W_down^T; logits = RMSNorm(x) W_out^T.
+ * Parameter names are Hugging Face's (model.layers.0.self_attn.q_proj.weight ...): a checkpoint opens in `transformers`.
+ */
+#ifndef DIGR_NN_DECODER_H
+#define DIGR_NN_DECODER_H
+
+#include "base/arena.h"
+#include "base/dims.h"
+#include "base/status.h"
+#include "nn/params.h"
+#include "tensor/backend.h"
+
+typedef struct DecoderConfig {
+    int64_t V, C, L, H, Hkv, D, F;
+    double rope_theta, rms_eps;
+    bool attention_bias; /* q,k,v biases (Qwen2) */
+    bool qk_norm;        /* per-head RMSNorm of q and k before RoPE (Qwen3) */
+    bool tied;           /* output matrix = embedding */
+} DecoderConfig;
+
+typedef struct Decoder Decoder;
+
+/* decoder_create -- parameters zero. max_tokens: largest packed T of a forward pass with gradients (buffers are allocated once). */
+Decoder *decoder_create(Backend *be, const DecoderConfig *config, int64_t max_tokens, bool with_gradients);
+void decoder_destroy(Decoder *d);
+const DecoderConfig *decoder_config(const Decoder *d);
+Params *decoder_params(Decoder *d);
+/* decoder_init -- N(0, 0.02), residual projections scaled by 1/sqrt(2L); norms 1, biases 0. */
+void decoder_init(Decoder *d, uint64_t seed);
+
+/* decoder_forward -- hidden states after the final norm, (T,C) in backend memory, valid until the next call.
+ * tokens (T) host. drop_p: dropout on the embedding and both residual branches (0 = none), call numbers derived from `drop`. */
+const real *decoder_forward(Decoder *d, const Packed *pk, const int32_t *tokens, Dropout drop);
+
+/* decoder_loss -- log-probabilities of targets at the positions that have one, and (optionally) gradients.
+ * target (T) host, TARGET_IGNORED = no target. range (T,2) host or NULL: softmax only over these columns at that position.
+ * weight (T) host: the gradient of the loss with respect to -logp[t] (mean loss: 1/n_targets); NULL = no backward pass, otherwise gradients are
+ * ADDED to decoder_params' gradients.
+ * logp (T) host, 0 where ignored. Must follow decoder_forward on the same batch. */
+Status decoder_loss(Decoder *d, const int32_t *target, const int32_t *range, const real *weight, real *logp);
+/* decoder_backward_logits -- gradient given explicitly: dlogits (n,V) backend memory at rows row[n] (host) of the last forward. */
+void decoder_backward_rows(Decoder *d, int64_t n, const int32_t *row, const real *dlogits);
+/* decoder_logits -- logits (n,V) (backend memory, ld = V) at rows row[n] (host) of the last forward. */
+void decoder_logits(Decoder *d, int64_t n, const int32_t *row, real *logits);
+
+/* Cached decoding for beams that share a prompt. */
+typedef struct KvCache KvCache;
+/* max_prompt_tokens: packed prompt tokens of a batch; max_rows: beams of a batch; max_new: tokens after the prompt. */
+KvCache *kvcache_create(Decoder *d, int64_t max_prompt_tokens, int64_t max_rows, int64_t max_new);
+void kvcache_destroy(KvCache *c);
+/* kvcache_prefill -- run the prompts; logits (B,V) at each prompt's last token, backend memory owned by the cache. */
+const real *kvcache_prefill(KvCache *c, const Packed *pk, const int32_t *tokens);
+/* kvcache_step -- append one token to each of R rows. token (R) host; owner (R) host ascending: prompt of each row; parent (R) host: the row of the
+ * previous step each one continues (ignored at the first step). Returns logits (R,V), backend memory owned by the cache. */
+const real *kvcache_step(KvCache *c, int64_t R, const int32_t *token, const int32_t *owner, const int32_t *parent);
+
+/* Checkpoints: dir/config.json (model_type qwen2 or qwen3) and dir/model.safetensors. */
+Status decoder_save(Decoder *d, const char *dir);
+Status decoder_load(Backend *be, const char *dir, int64_t max_tokens, bool with_gradients, Decoder **d);
+
+#endif
