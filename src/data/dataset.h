@@ -4,12 +4,14 @@
  *
  * Folder layout (all text is UTF-8; items and users are indices 0..N-1, 0..n_users-1, assigned in a seeded random order,
  * never in ASIN order: in the 2014 sets equal-time events come sorted by ASIN and ids in that order would leak):
- *   meta.json      name, label (for tables), simulated, protocol ("leave-last-out" | "chrono-8-1-1"), counts
- *                  (users, items, interactions, train_sequences, valid_rows, test_rows), max_history, statistics of each filter step,
- *                  "text": how many items have title, description, brand, categories, keywords, caption
+ *   meta.json      "name", "label" (for tables), "simulated" (bool), "protocol" ("leave-last-out" | "chrono-8-1-1"), "max_history",
+ *                  "counts": {"users", "items", "interactions", "train_sequences", "train_rows", "valid_rows", "test_rows"},
+ *                  "filter": [{"step", "users", "items", "interactions"}, ...] from the raw data to the last 5-core round,
+ *                  "text": {"title", "brand", "categories", "description", "keywords", "caption"}: how many items have each,
+ *                  and what was rejected, dropped or tied (see data/prepare.h)
  *   items.jsonl    line i is item i: {"item": i, "id": "asin", "title", "brand", "categories": "A > B > C", "description",
  *                  "keywords", "caption"}; missing text is ""; nothing else (never a latent label)
- *   users.tsv      user index, raw id
+ *   users.tsv      header `user\tid`; raw id
  *   train.tsv      header `user\titems`; one training sequence a line, items space-separated in time order
  *   valid.tsv, test.tsv  header `user\thistory\ttarget\ttimestamp`; one evaluated row a line; history may be long:
  *                  consumers keep its last `max_history` items
