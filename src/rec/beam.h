@@ -14,7 +14,7 @@
  * of the unmasked search (the softmax of BEAM_RENORM still runs over all allowed tokens). Both searches share the prompt's keys and values and every
  * prefix that is in both.
  *
- * All buffers are allocated by beam_create; a search allocates nothing.
+ * All buffers are allocated by beam_create; a search allocates nothing (histories far longer than usual grow one of them, once).
  */
 #ifndef DIGR_REC_BEAM_H
 #define DIGR_REC_BEAM_H
