@@ -429,8 +429,10 @@ static BeamResult result_from(const BeamResult *r, int64_t skip) {
                         .unseen_score = r->unseen_score ? r->unseen_score + skip : NULL};
 }
 
-Status beam_rank_rows(BeamSearch *s, BeamPrompt prompt, const void *context, const Rows *rows, const int64_t *select, int64_t n,
+Status beam_rank_rows(BeamSearch *s, const SequenceBuilder *builder, const Rows *rows, const int64_t *select, int64_t n,
                       const BeamResult *result, Progress *progress) {
+    REQUIRE(sequence_prompt_capacity(builder) <= s->o.max_prompt, "prompts of up to %lld tokens, max_prompt %lld",
+            (long long)sequence_prompt_capacity(builder), (long long)s->o.max_prompt);
     for (int64_t at = 0; at < n; at += s->P) {
         int64_t B = n - at < s->P ? n - at : s->P, T = 0, n_ex = 0;
         for (int64_t p = 0; p < B; p++) {
@@ -439,9 +441,7 @@ Status beam_rank_rows(BeamSearch *s, BeamPrompt prompt, const void *context, con
             const int32_t *history = rows->history + rows->offset[row];
             int64_t length = rows->offset[row + 1] - rows->offset[row];
             s->rank_offset[p] = T;
-            T += prompt(context, history, length, s->rank_token + T);
-            REQUIRE(T <= (p + 1) * s->o.max_prompt, "prompt of row %lld is longer than %lld tokens", (long long)row,
-                    (long long)s->o.max_prompt);
+            T += sequence_prompt(builder, history, length, s->rank_token + T);
             s->rank_ex_offset[p] = n_ex;
             if (s->o.unseen) {
                 if (s->rank_ex_capacity < n_ex + length) {

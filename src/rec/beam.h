@@ -27,6 +27,7 @@
 #include "base/status.h"
 #include "data/dataset.h"
 #include "nn/decoder.h"
+#include "rec/sequence.h"
 #include "sid/trie.h"
 
 typedef enum BeamScore { BEAM_MASK, BEAM_RENORM } BeamScore;
@@ -63,15 +64,12 @@ typedef struct BeamResult {
 Status beam_search(BeamSearch *s, int64_t n, const int64_t *offset, const int32_t *token, const int64_t *ex_offset,
                    const int32_t *ex_item, const BeamResult *result);
 
-/* A prompt builder: writes the prompt of one history (whole, oldest first; the builder truncates) into token, at most max_prompt of them, and returns
- * their number. */
-typedef int64_t (*BeamPrompt)(const void *context, const int32_t *history, int64_t n, int32_t *token);
-
-/* beam_rank_rows -- ranked items of evaluated rows: what validation, test and selection call.
+/* beam_rank_rows -- ranked items of evaluated rows: what validation, test and selection call. max_prompt must be at least
+ * sequence_prompt_capacity(builder).
  * select   (n) host row numbers, or NULL for rows 0..n-1; result rows are in the same order
  * progress updated with the number of rows done; NULL for none
  * With options.unseen every item of a row's whole history is excluded from the second list. */
-Status beam_rank_rows(BeamSearch *s, BeamPrompt prompt, const void *context, const Rows *rows, const int64_t *select, int64_t n,
+Status beam_rank_rows(BeamSearch *s, const SequenceBuilder *builder, const Rows *rows, const int64_t *select, int64_t n,
                       const BeamResult *result, Progress *progress);
 
 #endif
