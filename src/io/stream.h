@@ -1,5 +1,8 @@
 /* io/stream.h -- line reader over plain, gzip (zlib) and zstd files, recognised by content, never by name.
  *
+ * ROOM io: files and formats. Depends on base only. stream (line reading), npy, safetensors, manifest, download; atomic outputs are in
+ * base/atomic.h.
+ *
  *   LineReader *r;
  *   TRY(line_open(path, &r));
  *   const char *line; size_t n;

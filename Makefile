@@ -1,0 +1,182 @@
+# digr -- DeepInterestGR in C. `make` alone prints what can be asked for.
+#
+# Sources are found by folder: src/<room>/*.c form the library (built in float, and again in double for gradient checks), NN_*.c are
+# the stage programs, tests/test_*.c and tests/grad_*.c are test programs.
+
+DATA      ?= auto
+RUN       ?=
+NAME      ?=
+DIR       ?= tests/golden
+SEEDS     ?=
+V         ?= 0
+PIN       ?= 0
+MARCH     ?= native
+SANITIZE  ?= 0
+BUILD     ?= cache/build
+export DIGR_DATA
+
+ROOMS := base io data llm tensor nn sid rec eval
+
+# --- flags ---------------------------------------------------------------------------------------------------------------------
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes
+BASE_FLAGS := -std=c11 -D_GNU_SOURCE -O3 -march=$(MARCH) $(WARNINGS) -fopenmp -Isrc -Itests
+ifeq ($(PIN),1)
+BASE_FLAGS += -ffp-contract=off
+export OPENBLAS_CORETYPE := Haswell
+endif
+ifeq ($(WERROR),1)
+BASE_FLAGS += -Werror
+endif
+LINK_FLAGS := -fopenmp
+ifeq ($(SANITIZE),1)
+BASE_FLAGS := $(filter-out -O3,$(BASE_FLAGS)) -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DDIGR_SANITIZE
+LINK_FLAGS += -fsanitize=address,undefined
+endif
+CFLAGS_ALL = $(BASE_FLAGS) $(CFLAGS)
+LIBS := -llapacke -lopenblas -lcjson -lcurl -lzstd -lz -lcrypto -lm -lpthread
+TEST_LIBS := -lcheck -lsubunit -lrt
+
+Q := $(if $(filter 1,$(V)),,@)
+
+# --- sources -------------------------------------------------------------------------------------------------------------------
+LIB_SRC   := $(filter-out src/tensor/backend_cuda.c,$(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c)))
+STAGE_SRC := $(wildcard data_prep/[0-9][0-9]_*.c src/[0-9][0-9]_*.c src/plan.c)
+TEST_SRC  := $(wildcard tests/test_*.c)
+GRAD_SRC  := $(wildcard tests/grad_*.c)
+GOLD_SRC  := tests/golden_check.c $(wildcard tests/golden_[b-z]*.c tests/golden_a*.c)
+GOLD_SRC  := $(sort $(GOLD_SRC))
+BENCH_SRC := $(wildcard tests/bench/bench_*.c)
+GOLD_KINDS := $(filter-out check,$(patsubst tests/golden_%.c,%,$(GOLD_SRC)))
+
+obj32 = $(patsubst %.c,$(BUILD)/f32/%.o,$(1))
+obj64 = $(patsubst %.c,$(BUILD)/f64/%.o,$(1))
+program = $(addprefix $(BUILD)/bin/,$(notdir $(basename $(1))))
+
+LIB32 := $(BUILD)/libdigr.a
+LIB64 := $(BUILD)/libdigr64.a
+STAGES := $(call program,$(STAGE_SRC))
+TESTS  := $(call program,$(TEST_SRC))
+GRADS  := $(call program,$(GRAD_SRC))
+GOLDEN := $(BUILD)/bin/golden_f32 $(BUILD)/bin/golden_f64
+BENCHES := $(call program,$(BENCH_SRC))
+DEPS_OK := $(BUILD)/deps.ok
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: help build reproduce compare verify test golden-check bench lint clean clean-all deps doctor deps-dev expected FORCE
+.DEFAULT_GOAL := help
+
+## help: this text
+help:
+	@echo "digr: DeepInterestGR, from raw reviews to tables. Targets:"; \
+	sed -n 's/^## \([a-z-]*\): \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'; \
+	echo "Variables: DATA=auto|sample|amazon|beauty|sports|instruments|toys|industrial  DIGR_DATA=folder or URL of the real data"; \
+	echo "           SEEDS=n (fewer or more seeds)  SANITIZE=1  PIN=1  V=1 (show commands)  BUILD=folder"
+
+# --- dependencies --------------------------------------------------------------------------------------------------------------
+APT_PACKAGES := gcc libc6-dev libgomp1 libopenblas-pthread-dev liblapacke-dev libzstd-dev zlib1g-dev libcjson-dev \
+                libcurl4-openssl-dev libssl-dev check ca-certificates gnuplot-nox
+APT_DEV := clang libomp-dev libclang-rt-14-dev cppcheck
+
+## deps: install what is missing (Debian or Ubuntu; needs root or sudo)
+deps: $(DEPS_OK)
+
+$(DEPS_OK): Makefile .ci/deps.sh
+	@mkdir -p $(@D)
+	@APT_PACKAGES="$(APT_PACKAGES)" LIBS="$(LIBS) $(TEST_LIBS)" CC="$(CC)" sh .ci/deps.sh install
+	@touch $@
+
+## doctor: what was found, what is missing, and the line that installs it
+doctor:
+	@APT_PACKAGES="$(APT_PACKAGES)" LIBS="$(LIBS) $(TEST_LIBS)" CC="$(CC)" sh .ci/deps.sh doctor
+
+deps-dev:
+	@APT_PACKAGES="$(APT_DEV)" sh .ci/deps.sh packages
+
+# --- building ------------------------------------------------------------------------------------------------------------------
+## build: compile the stage programs
+build: $(STAGES)
+
+$(BUILD)/f32/%.o: %.c $(BUILD)/flags | $(DEPS_OK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(BUILD)/f64/%.o: %.c $(BUILD)/flags | $(DEPS_OK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -DREAL=double -MMD -MP -c $< -o $@
+
+# Rebuild everything when the compiler or its flags change.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS_ALL) $(LINK_FLAGS) $(LIBS)' | cmp -s - $@ || echo '$(CC) $(CFLAGS_ALL) $(LINK_FLAGS) $(LIBS)' > $@
+
+$(BUILD)/build_info.c: $(BUILD)/flags | $(DEPS_OK)
+	@printf '#include "io/build_info.h"\nconst char BUILD_COMPILER[] = "%s";\nconst char BUILD_FLAGS[] = "%s";\n' \
+	  "$$($(CC) --version | head -n 1 | tr -d '"\\')" '$(filter-out -I%,$(CFLAGS_ALL))' > $@
+
+$(BUILD)/build_info.o: $(BUILD)/build_info.c
+	$(Q)$(CC) $(CFLAGS_ALL) -c $< -o $@
+
+$(LIB32): $(call obj32,$(LIB_SRC)) $(BUILD)/build_info.o
+	$(Q)rm -f $@; ar rcsD $@ $^
+
+$(LIB64): $(call obj64,$(LIB_SRC)) $(BUILD)/build_info.o
+	$(Q)rm -f $@; ar rcsD $@ $^
+
+define program_rule
+$(BUILD)/bin/$(notdir $(basename $(1))): $(BUILD)/$(2)/$(basename $(1)).o $(3)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(LINK_FLAGS) $$< $(3) $$(LIBS) $(4) -o $$@
+endef
+$(foreach s,$(STAGE_SRC),$(eval $(call program_rule,$(s),f32,$(LIB32),)))
+$(foreach s,$(TEST_SRC),$(eval $(call program_rule,$(s),f32,$(LIB32),$(TEST_LIBS))))
+$(foreach s,$(GRAD_SRC),$(eval $(call program_rule,$(s),f64,$(LIB64),$(TEST_LIBS))))
+$(foreach s,$(BENCH_SRC),$(eval $(call program_rule,$(s),f32,$(LIB32),)))
+
+# The golden runner finds its checkers by file name.
+$(BUILD)/golden_registry.c: $(GOLD_SRC) Makefile
+	@mkdir -p $(@D)
+	@{ echo '#include "golden_registry.h"'; \
+	   for k in $(GOLD_KINDS); do echo "Status golden_$$k(GoldenCase *c);"; done; \
+	   echo 'const GoldenKind GOLDEN_KINDS[] = {'; for k in $(GOLD_KINDS); do echo "    {\"$$k\", golden_$$k},"; done; \
+	   echo '    {NULL, NULL}};'; } > $@
+
+$(BUILD)/golden_registry32.o: $(BUILD)/golden_registry.c
+	$(Q)$(CC) $(CFLAGS_ALL) -c $< -o $@
+$(BUILD)/golden_registry64.o: $(BUILD)/golden_registry.c
+	$(Q)$(CC) $(CFLAGS_ALL) -DREAL=double -c $< -o $@
+
+$(BUILD)/bin/golden_f32: $(call obj32,$(GOLD_SRC)) $(BUILD)/golden_registry32.o $(LIB32)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK_FLAGS) $^ $(LIBS) -o $@
+$(BUILD)/bin/golden_f64: $(call obj64,$(GOLD_SRC)) $(BUILD)/golden_registry64.o $(LIB64)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK_FLAGS) $^ $(LIBS) -o $@
+
+-include $(patsubst %.o,%.d,$(call obj32,$(LIB_SRC) $(STAGE_SRC) $(TEST_SRC) $(GOLD_SRC) $(BENCH_SRC)) $(call obj64,$(LIB_SRC) $(GRAD_SRC) $(GOLD_SRC)))
+
+# --- tests ---------------------------------------------------------------------------------------------------------------------
+## test: unit, numeric, gradient and integration tests; ends with Check's summaries and a total
+test: $(TESTS) $(GRADS) $(GOLDEN) $(STAGES)
+	@BIN=$(BUILD)/bin sh tests/run.sh $(TESTS) $(GRADS)
+
+## golden-check: numeric oracles of a folder (DIR=tests/golden), in float (ref, cpu) and in double
+golden-check: $(GOLDEN)
+	@$(BUILD)/bin/golden_f32 $(DIR) && $(BUILD)/bin/golden_f64 $(DIR)
+
+## bench: speed of training, decoding, RQ-VAE and evaluation (BENCH=all)
+bench: $(BENCHES)
+	@for b in $(BENCHES); do $$b || exit 1; done
+
+## lint: warnings as errors with gcc and clang, and the rules of the house
+lint: deps-dev $(DEPS_OK)
+	@CC=gcc FLAGS="$(filter-out -fopenmp,$(BASE_FLAGS))" sh tests/lint.sh $(LIB_SRC) $(STAGE_SRC) $(TEST_SRC) $(GRAD_SRC) $(GOLD_SRC) $(BENCH_SRC)
+
+## clean: remove what was compiled (keeps data, stages and results)
+clean:
+	rm -rf $(BUILD)
+clean-all: clean
+	rm -rf cache/stages cache/raw results/run-*
