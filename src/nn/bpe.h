@@ -4,9 +4,9 @@
  *   (?i:'s|'t|'re|'ve|'m|'ll|'d) | [^\r\n\p{L}\p{N}]?\p{L}+ | \p{N} | ?[^\s\p{L}\p{N}]+[\r\n]* | \s*[\r\n]+ | \s+(?!\S) | \s+
  * and inside each pre-token the pair with the lowest merge rank is joined until none is left.
  *
- * Simplifications: Unicode classes are those of a short range table (bpe.c) -- exact for ASCII and Latin-1, letters for every other code point
- * that is not in its lists of spaces, digits, punctuation, symbols and combining marks; text is not NFC-normalised; ill-formed UTF-8 is encoded byte by byte.
- * Whatever the classes say, decode(encode(x)) = x for every byte string.
+ * Unicode classes come from the table in bpe_unicode.c. Deviations: text is not NFC-normalised; each byte of ill-formed UTF-8 counts as a symbol;
+ * time is quadratic in the longest pre-token (words: tens of bytes).
+ * decode(encode(x)) = x for every byte string.
  */
 #ifndef DIGR_NN_BPE_H
 #define DIGR_NN_BPE_H
@@ -20,7 +20,8 @@
 typedef struct Bpe Bpe;
 
 /* bpe_train -- learn at most n_merges merges from n strings, in order of pair count (ties: lowest left id, then right id); stops when no pair occurs
- * twice. Byte b gets id first_id + b, merge r gets first_id + 256 + r. n_merges < 0: no byte tokens at all (bpe_add only). */
+ * twice. Byte b gets id first_id + b; new tokens follow from
+ * first_id + 256 in order of learning (a merge that spells an existing token reuses its id). n_merges < 0: no byte tokens at all (bpe_add only). */
 Bpe *bpe_train(Arena *arena, int64_t first_id, int64_t n_merges, const char *const *text, int64_t n);
 /* bpe_add -- a literal token (special or SID) that encoding never produces. The id must be free. */
 void bpe_add(Bpe *b, int64_t id, const char *spelling);
