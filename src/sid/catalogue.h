@@ -1,6 +1,7 @@
 /* sid/catalogue.h -- items as semantic ids (SIDs), and the map between SIDs, tokens and items.
  *
- * ROOM sid: text embedding (LSA), k-means, RQ-VAE, catalogue, trie, SID quality. Depends on base, io, data, tensor, nn.
+ * ROOM sid: text embedding (text, LSA), k-means, RQ-VAE, catalogue, trie, SID quality. Depends on base, io, data, tensor, nn.
+ * Start reading here, then text.h -> lsa.h -> kmeans.h -> rqvae.h (the way of an item's text to its codes) and quality.h.
  *
  * A SID is Q = 3 codes, each in [0,K), plus one suffix code only where several items share all three: such items get suffix 0,1,2,... in
  * ascending item index. File format (LC-Rec / MiniOneRec `.index.json`): {"0": ["<a_12>","<b_3>","<c_7>"], "5": ["<a_1>","<b_1>","<c_1>","<d_0>"], ...}.
@@ -22,11 +23,16 @@ typedef struct Catalogue {
     int64_t N, Q, K, n_suffix; /* n_suffix: number of distinct suffix codes (0: no item needs one) */
     int32_t *code;             /* (N,SID_MAX) codes, -1 padded; column Q is the suffix or -1 */
     int32_t *length;           /* (N) Q or Q+1 */
+    int32_t *slot;             /* (n_slots) open-addressed hash of whole SIDs to items, -1 empty; private to catalogue.c */
+    int64_t n_slots;
 } Catalogue;
 
 /* catalogue_from_codes -- assign suffixes. code (N,Q) host. */
 Catalogue *catalogue_from_codes(Arena *arena, int64_t N, int64_t Q, int64_t K, const int32_t *code);
-/* catalogue_read / _write -- .index.json. E_INPUT: missing item, code out of range, two items with one SID. N items expected. */
+/* catalogue_read / _write -- .index.json. E_INPUT: missing item, code out of range, two items with one SID. N items expected.
+ * Q is the length of the shortest SID, K the largest code of a level below Q plus one (a file does not tell how many codes were offered).
+ * When all SIDs have one length and some are equal (LETTER's and MiniOneRec's files collide like that), suffixes are assigned as by
+ * catalogue_from_codes, with a warning that says how many items were concerned. Equal SIDs beside suffixes are E_INPUT. */
 Status catalogue_read(const char *path, Arena *arena, int64_t N, Catalogue **c);
 Status catalogue_write(const Catalogue *c, const char *path);
 /* Tokens needed in a vocabulary: Q*K + n_suffix. */
