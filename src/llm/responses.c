@@ -1,0 +1,300 @@
+/* llm/responses.c -- records of recorded answers and their index; frames.c holds the file format; see responses.h. */
+#include "llm/responses.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/json.h"
+#include "llm/frames.h"
+
+enum { RECORDS_PER_FRAME = 512, KEY_DIGITS = 64 };
+
+struct Responses {
+    Arena *arena;
+    Response *at;
+    size_t n, capacity;
+    const char **files;
+    size_t n_files, files_capacity;
+    int64_t *by_key, *by_identity; /* open addressing, -1 = free */
+    size_t n_slots;                /* a power of two */
+    ResponsesReport report;
+};
+
+/* ---- records */
+
+typedef struct Reading { Responses *cache; const char *path; } Reading;
+
+/* A small reader of flat JSON objects (strings, numbers, null, and one nested "usage" object): three times as fast as building a tree, and what it does not
+ * take it leaves to cJSON, whose verdict then counts. Strings are unescaped in place in the frame's text, which stays in the arena. */
+static char *scan_string(char *p, char **value) {
+    char *out = *value = p;
+    for (; *p != '"'; p++) {
+        if ((unsigned char)*p < 0x20) return NULL;
+        if (*p != '\\') {
+            *out++ = *p;
+            continue;
+        }
+        p++;
+        const char *from = "\"\\/bfnrt", *to = "\"\\/\b\f\n\r\t", *hit = *p ? strchr(from, *p) : NULL;
+        if (!hit) return NULL; /* \u and faults */
+        *out++ = to[hit - from];
+    }
+    *out = 0;
+    return p + 1;
+}
+
+static const char **record_field(Response *r, const char *name) {
+    const struct { const char *name; const char **at; } fields[] = {
+        {"key", &r->key}, {"provider", &r->provider}, {"model", &r->model}, {"template", &r->template_id}, {"set", &r->set},
+        {"item", &r->item}, {"response", &r->response}, {"date", &r->date}, {"interest", &r->interest}, {"origin", &r->origin}};
+    for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
+        if (strcmp(name, fields[f].name) == 0) return fields[f].at;
+    return NULL;
+}
+
+/* true when the whole line was taken; it is modified either way */
+static bool scan_record(char *p, Response *r) {
+    if (*p++ != '{') return false;
+    for (;;) {
+        char *name, *value;
+        if (*p++ != '"' || !(p = scan_string(p, &name)) || *p++ != ':') return false;
+        if (*p == '"') {
+            const char **at = record_field(r, name);
+            if (!(p = scan_string(p + 1, &value)) || !at || *at) return false;
+            *at = value;
+        } else if (strcmp(name, "usage") == 0 && strncmp(p, "null", 4) == 0) {
+            p += 4;
+        } else {
+            return false;
+        }
+        if (*p == '}') return p[1] == 0;
+        if (*p++ != ',') return false;
+    }
+}
+
+static Status tree_record(const char *path, int64_t line, const char *text, size_t n, Arena *arena, Response *r) {
+    cJSON *tree;
+    TRY(json_parse_line(path, line, text, n, &tree));
+    *r = (Response){0};
+    for (const cJSON *m = tree->child; m; m = m->next) {
+        const char **at = record_field(r, m->string);
+        if (at && cJSON_IsString(m)) *at = arena_strdup(arena, m->valuestring);
+    }
+    cJSON_Delete(tree);
+    return OK;
+}
+
+static bool is_key(const char *key) { return strspn(key, "0123456789abcdef") == KEY_DIGITS && key[KEY_DIGITS] == 0; }
+
+static Status add_record(const char *path, int64_t frame, int64_t line, char *text, size_t n, Responses *c) {
+    Response r = {0};
+    ArenaMark mark = arena_mark(c->arena);
+    char *copy = arena_strndup(c->arena, text, n); /* scanning unescapes in place */
+    if (scan_record(text, &r)) arena_release(c->arena, mark);
+    else TRY(tree_record(path, line, copy, n, c->arena, &r));
+    if (!r.key || !is_key(r.key) || !r.provider || !r.model || !r.template_id || !r.set || !r.item || !r.response || !r.date)
+        return FAIL(E_INPUT, "a record has key, provider, model, template, set, item, response and date", "%s: frame %lld, line %lld: not a record of an answer",
+                    path, (long long)frame, (long long)line);
+    ARENA_GROW(c->arena, c->at, c->capacity, c->n + 1);
+    c->at[c->n++] = r;
+    return OK;
+}
+
+static Status read_frame(void *user, int64_t frame, char *text, size_t n_text) {
+    const Reading *reading = user;
+    if (n_text == 0 || text[n_text - 1] != '\n')
+        return FAIL(E_INPUT, NULL, "%s: frame %lld does not end with a whole line", reading->path, (long long)frame);
+    int64_t line = 0;
+    for (char *p = text; p < text + n_text; line++) {
+        char *end = memchr(p, '\n', (size_t)(text + n_text - p));
+        *end = 0;
+        TRY(add_record(reading->path, frame, line + 1, p, (size_t)(end - p), reading->cache));
+        p = end + 1;
+    }
+    return OK;
+}
+
+static Status read_file(const char *path, Responses *c) {
+    Reading reading = {c, path};
+    FramesReport frames;
+    TRY(frames_walk(path, c->arena, read_frame, &reading, &frames));
+    c->report.n_torn_files += frames.torn_bytes > 0;
+    c->report.torn_bytes += frames.torn_bytes;
+    c->report.n_frames += frames.n_frames;
+    ARENA_GROW(c->arena, c->files, c->files_capacity, c->n_files + 1);
+    c->files[c->n_files++] = path;
+    return OK;
+}
+
+/* ---- index */
+
+static uint64_t hash_text(uint64_t h, const char *text) {
+    for (; *text; text++) h = (h ^ (unsigned char)*text) * 1099511628211u;
+    return (h ^ 0xff) * 1099511628211u; /* 0xff never occurs in UTF-8: ("ab","c") and ("a","bc") differ */
+}
+
+static uint64_t identity_hash(const char *set, const char *item, const char *model, const char *template_id, const char *interest) {
+    uint64_t h = hash_text(hash_text(hash_text(hash_text(14695981039346656037u, set), item), model), template_id);
+    return interest ? hash_text(h, interest) : h;
+}
+
+static bool same_identity(const Response *r, const char *set, const char *item, const char *model, const char *template_id, const char *interest) {
+    return strcmp(r->item, item) == 0 && strcmp(r->template_id, template_id) == 0 && strcmp(r->set, set) == 0 && strcmp(r->model, model) == 0 &&
+           (r->interest ? interest && strcmp(r->interest, interest) == 0 : !interest);
+}
+
+static uint64_t key_hash(const char *key) { return hash_text(14695981039346656037u, key); }
+
+static size_t key_slot(const Responses *c, const char *key) {
+    size_t s = key_hash(key) & (c->n_slots - 1);
+    while (c->by_key[s] >= 0 && strcmp(c->at[c->by_key[s]].key, key) != 0) s = (s + 1) & (c->n_slots - 1);
+    return s;
+}
+
+static size_t identity_slot(const Responses *c, const char *set, const char *item, const char *model, const char *template_id, const char *interest) {
+    size_t s = identity_hash(set, item, model, template_id, interest) & (c->n_slots - 1);
+    while (c->by_identity[s] >= 0 && !same_identity(&c->at[c->by_identity[s]], set, item, model, template_id, interest)) s = (s + 1) & (c->n_slots - 1);
+    return s;
+}
+
+static void build_index(Responses *c) {
+    for (c->n_slots = 16; c->n_slots < 2 * c->n; c->n_slots *= 2) continue;
+    c->by_key = arena_alloc_raw(c->arena, c->n_slots, sizeof *c->by_key);
+    c->by_identity = arena_alloc_raw(c->arena, c->n_slots, sizeof *c->by_identity);
+    memset(c->by_key, 0xff, c->n_slots * sizeof *c->by_key);
+    memset(c->by_identity, 0xff, c->n_slots * sizeof *c->by_identity);
+    for (size_t i = 0; i < c->n; i++) {
+        const Response *r = &c->at[i];
+        size_t s = key_slot(c, r->key);
+        if (c->by_key[s] >= 0) {
+            c->at[c->by_key[s]].superseded = true;
+            c->report.n_superseded++;
+        }
+        c->by_key[s] = (int64_t)i;
+        c->by_identity[identity_slot(c, r->set, r->item, r->model, r->template_id, r->interest)] = (int64_t)i;
+    }
+    c->report.n_files = (int64_t)c->n_files;
+    c->report.n_records = (int64_t)c->n;
+}
+
+const Response *responses_find(const Responses *c, const char *key) {
+    int64_t i = c->by_key[key_slot(c, key)];
+    return i < 0 ? NULL : &c->at[i];
+}
+
+const Response *responses_find_identity(const Responses *c, const char *set, const char *item, const char *model, const char *template_id,
+                                        const char *interest) {
+    int64_t i = c->by_identity[identity_slot(c, set, item, model, template_id, interest)];
+    return i < 0 ? NULL : &c->at[i];
+}
+
+/* ---- opening */
+
+static int is_response_file(const struct dirent *entry) {
+    static const char end[] = ".jsonl.zst";
+    size_t n = strlen(entry->d_name), m = sizeof end - 1;
+    return n > m && entry->d_name[0] != '.' && strcmp(entry->d_name + n - m, end) == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+
+static Status read_folder(const char *dir, Responses *c) {
+    struct dirent **entries = NULL;
+    int n = scandir(dir, &entries, is_response_file, by_name);
+    if (n < 0) return FAIL(E_INPUT, "name a folder of recorded answers, such as cache/responses", "%s: %s", dir, strerror(errno));
+    Status status = OK;
+    for (int i = 0; i < n; i++) {
+        if (status == OK) status = read_file(arena_printf(c->arena, "%s/%s", dir, entries[i]->d_name), c);
+        free(entries[i]);
+    }
+    free(entries);
+    TRY(status);
+    if (n == 0) return FAIL(E_INPUT, "name a folder of recorded answers, such as cache/responses", "%s: no *.jsonl.zst files", dir);
+    return OK;
+}
+
+Responses *responses_empty(Arena *arena) {
+    Responses *c = ARENA_NEW(arena, Responses, 1);
+    c->arena = arena;
+    build_index(c);
+    return c;
+}
+
+Status responses_open(const char *path, Arena *arena, Responses **cache) {
+    Responses *c = ARENA_NEW(arena, Responses, 1);
+    c->arena = arena;
+    struct stat st;
+    if (stat(path, &st) != 0) return FAIL(E_INPUT, "name a folder of recorded answers, such as cache/responses", "%s: %s", path, strerror(errno));
+    TRY(S_ISDIR(st.st_mode) ? read_folder(path, c) : read_file(arena_strdup(arena, path), c));
+    build_index(c);
+    *cache = c;
+    return OK;
+}
+
+const ResponsesReport *responses_report(const Responses *c) { return &c->report; }
+int64_t responses_count(const Responses *c) { return (int64_t)c->n; }
+int64_t responses_n_files(const Responses *c) { return (int64_t)c->n_files; }
+
+const Response *responses_at(const Responses *c, int64_t i) {
+    REQUIRE(i >= 0 && (size_t)i < c->n, "record %lld of %zu", (long long)i, c->n);
+    return &c->at[i];
+}
+
+const char *responses_file(const Responses *c, int64_t i) {
+    REQUIRE(i >= 0 && (size_t)i < c->n_files, "file %lld of %zu", (long long)i, c->n_files);
+    return c->files[i];
+}
+
+/* ---- appending */
+
+static void add_optional(cJSON *o, const char *name, const char *value) {
+    if (value) cJSON_AddStringToObject(o, name, value);
+}
+
+static char *record_line(const Response *r) {
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "key", r->key);
+    cJSON_AddStringToObject(o, "provider", r->provider);
+    cJSON_AddStringToObject(o, "model", r->model);
+    cJSON_AddStringToObject(o, "template", r->template_id);
+    cJSON_AddStringToObject(o, "set", r->set);
+    cJSON_AddStringToObject(o, "item", r->item);
+    add_optional(o, "interest", r->interest);
+    add_optional(o, "origin", r->origin);
+    cJSON_AddStringToObject(o, "response", r->response);
+    cJSON_AddNullToObject(o, "usage");
+    cJSON_AddStringToObject(o, "date", r->date);
+    char *text = cJSON_PrintUnformatted(o);
+    cJSON_Delete(o);
+    REQUIRE(text != NULL, "no memory to print a record");
+    return text;
+}
+
+Status responses_append(const char *path, const Response *records, int64_t n) {
+    Arena *arena = arena_create("frame");
+    FrameWriter *writer;
+    Status status = frames_append_begin(path, &writer);
+    for (int64_t i = 0; i < n && status == OK;) {
+        ArenaMark mark = arena_mark(arena);
+        char *text = NULL;
+        size_t used = 0, capacity = 0;
+        for (int k = 0; k < RECORDS_PER_FRAME && i < n; k++, i++) {
+            char *line = record_line(&records[i]);
+            size_t length = strlen(line);
+            ARENA_GROW(arena, text, capacity, used + length + 1);
+            memcpy(text + used, line, length);
+            used += length;
+            text[used++] = '\n';
+            cJSON_free(line);
+        }
+        status = frames_append(writer, text, used);
+        if (status != OK) frames_append_end(writer);
+        arena_release(arena, mark);
+    }
+    arena_destroy(arena);
+    if (status != OK) return status;
+    return frames_append_end(writer);
+}

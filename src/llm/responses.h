@@ -1,0 +1,55 @@
+/* llm/responses.h -- recorded answers of language models: cache/responses/<name>.jsonl.zst.
+ *
+ * A file is a row of independent zstd frames, each with a checksum, each holding whole lines of JSON; it only ever grows at its end. A record:
+ *   {"key","provider","model","template","set","item","response","usage","date"}   and, of a judge, "interest","origin"
+ * key = prompt_key of what was asked; item = ItemText.id; usage = tokens as the provider counted them, null when unknown; date = "2026-11".
+ * `origin` ("mined", "swapped", "generic") says where a judged interest came from; the judge never saw it.
+ *
+ * A crash while appending leaves a torn last frame: readers drop it with a warning, the next append cuts it off. Damage anywhere else (whole frames
+ * after the fault) is an error. Two records with the same key: the later one counts.
+ */
+#ifndef DIGR_LLM_RESPONSES_H
+#define DIGR_LLM_RESPONSES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+
+typedef struct Response {
+    const char *key, *provider, *model, *template_id, *set, *item, *response, *date;
+    const char *interest, *origin; /* NULL for mined answers */
+    bool superseded;               /* a later record has the same key */
+} Response;
+
+typedef struct ResponsesReport {
+    int64_t n_files, n_frames, n_records, n_superseded;
+    int64_t n_torn_files, torn_bytes;
+} ResponsesReport;
+
+typedef struct Responses Responses;
+
+/* responses_open -- read `path`: one file, or every *.jsonl.zst of a folder in name order. Everything lives in `arena`.
+ * E_INPUT: nothing there, damage, malformed records; file, frame and line are named. */
+Status responses_open(const char *path, Arena *arena, Responses **cache);
+/* responses_empty -- a cache without records (import into a new file). */
+Responses *responses_empty(Arena *arena);
+
+const ResponsesReport *responses_report(const Responses *cache);
+int64_t responses_count(const Responses *cache);
+const Response *responses_at(const Responses *cache, int64_t i); /* file order */
+int64_t responses_n_files(const Responses *cache);
+const char *responses_file(const Responses *cache, int64_t i);   /* paths read, for the manifest */
+
+/* responses_find -- the answer to exactly this prompt; NULL when there is none. */
+const Response *responses_find(const Responses *cache, const char *key);
+/* responses_find_identity -- the latest answer to this template for this item of this set, whatever the text was then; interest NULL for mining. */
+const Response *responses_find_identity(const Responses *cache, const char *set, const char *item, const char *model, const char *template_id,
+                                        const char *interest);
+
+/* responses_append -- add records to the end of `path` (created when absent) as one frame per 512 records, under a lock, flushed to disk before returning.
+ * A torn end is cut off first, with a warning. E_RESOURCE: cannot write; then the file ends after the last whole frame. */
+Status responses_append(const char *path, const Response *records, int64_t n);
+
+#endif
