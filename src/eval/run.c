@@ -195,7 +195,6 @@ static void finish_row(Reader *rd)
 static Status begin_row(Reader *rd, int64_t row)
 {
     finish_row(rd);
-    if (row < 0 || row >= rd->n_rows) return BAD(rd, "unknown row %lld, expected [0,%lld)", (long long)row, (long long)rd->n_rows);
     if (rd->count[row] >= 0) return BAD(rd, "row %lld appears in two places", (long long)row);
     rd->row = row;
     rd->rank = 0;
@@ -221,6 +220,7 @@ static Status read_line(Reader *rd, const char *line)
     if (run->tag[0] == '\0') run->tag = arena_strndup(rd->arena, f[5].text, f[5].n);
     if (strlen(run->tag) != f[5].n || memcmp(run->tag, f[5].text, f[5].n) != 0)
         return BAD(rd, "tag \"%.*s\", earlier lines have \"%s\"", (int)f[5].n, f[5].text, run->tag);
+    if (row < 0 || row >= rd->n_rows) return BAD(rd, "unknown row %lld, expected [0,%lld)", (long long)row, (long long)rd->n_rows);
     if (row != rd->row) TRY(begin_row(rd, row));
     if (item < -1 || item >= rd->N) return BAD(rd, "unknown item %lld, expected [0,%lld) or -1", (long long)item, (long long)rd->N);
     if (rank != rd->rank + 1) return BAD(rd, "rank %lld, expected %lld", (long long)rank, (long long)rd->rank + 1);

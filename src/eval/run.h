@@ -8,7 +8,7 @@
  * The lines of a row stand together; rows may come in any order and may be missing (they count 0, see metrics.h). Lines that are empty or
  * start with '#' are comments. A file may be gzip or zstd compressed.
  *
- * Scores are written with 9 digits (17 in the double build), so a reader gets the very same numbers back.
+ * Scores are written with 9 digits (17 in the double build), so rounding what was read to `real` gives the very same numbers back.
  */
 #ifndef DIGR_EVAL_RUN_H
 #define DIGR_EVAL_RUN_H
