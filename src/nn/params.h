@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/dims.h"
 #include "base/status.h"
+#include "io/safetensors.h"
 #include "tensor/backend.h"
 
 typedef struct Param {
@@ -42,9 +43,18 @@ void params_zero_grad(Params *p);
 /* params_init_normal -- value ~ N(0, sd) by Philox (seed, RNG_INIT, index = parameter, position). */
 void params_init_normal(Params *p, int64_t i, double sd, uint64_t seed);
 void params_fill(Params *p, int64_t i, real value);
+/* params_freeze -- no gradient and no update from now on, for all of them; gradient and moment blocks are given back. */
+void params_freeze(Params *p);
 
 /* Every listed tensor, in order, as F32 (F64 in a double build). Missing, extra or wrongly shaped tensors are E_INPUT, naming file and tensor. */
 Status params_save(Params *p, const char *path);
 Status params_load(Params *p, const char *path);
+/* The same, but an extra tensor of this name is no error (NULL: none). */
+Status params_load_ignoring(Params *p, const char *path, const char *ignored);
+
+/* For files that hold more than one block of this layout (adamw.c). `host` is such a block in host memory, names get `prefix`.
+ * params_describe fills out[p->n], names in `arena`; params_read fills host. */
+int64_t params_describe(const Params *p, const real *host, const char *prefix, Arena *arena, Tensor *out);
+Status params_read(const Params *p, const Safetensors *file, const char *path, const char *prefix, Arena *arena, real *host);
 
 #endif

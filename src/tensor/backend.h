@@ -46,6 +46,8 @@ struct Backend {
     Status (*download)(Backend *be, void *host_dst, const void *src, size_t bytes); /* waits; reports device faults */
     void (*zero)(Backend *be, void *p, size_t bytes);
     void (*copy)(Backend *be, void *dst, const void *src, size_t bytes);
+    /* dst[i*ldd + j] = src[i*lds + j] for rows x cols; no overlap */
+    void (*copy_2d)(Backend *be, int64_t rows, int64_t cols, const real *src, int64_t lds, real *dst, int64_t ldd);
     void (*destroy)(Backend *be);
 
     /* --- dense ------------------------------------------------------------------------------------------------- */

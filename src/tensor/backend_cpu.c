@@ -1,0 +1,57 @@
+/* tensor/backend_cpu.c -- the cpu backend: creation, memory, and which file each op comes from.
+ *
+ * It starts as the reference table and overrides: backend_cpu_gemm.c (OpenBLAS), backend_cpu_elementwise.c, backend_cpu_norm.c,
+ * backend_cpu_attention.c, backend_cpu_loss.c.
+ *
+ * Deviations from the paper: none.
+ */
+#include <omp.h>
+#include <string.h>
+
+#include "tensor/backend.h"
+#include "tensor/backend_cpu_internal.h"
+
+real *cpu_scratch(Backend *be, int64_t count, int64_t *stride)
+{
+    CpuSelf *self = be->self;
+    *stride = (count + 15) / 16 * 16;
+    int64_t need = *stride * be->threads;
+    if (need > self->scratch_count) {
+        backend_host_free(self->scratch);
+        self->scratch = backend_host_alloc((size_t)need * sizeof(real));
+        self->scratch_count = need;
+    }
+    return self->scratch;
+}
+
+static void cpu_copy_2d(Backend *be, int64_t rows, int64_t cols, const real *src, int64_t lds, real *dst, int64_t ldd)
+{
+    int threads = cpu_threads(be, rows * cols);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t i = 0; i < rows; i++) memcpy(dst + i * ldd, src + i * lds, (size_t)cols * sizeof(real));
+}
+
+static void cpu_destroy(Backend *be)
+{
+    CpuSelf *self = be->self;
+    backend_host_free(self->scratch);
+    backend_host_free(self);
+    backend_host_free(be);
+}
+
+Backend *backend_cpu(int threads)
+{
+    Backend *be = backend_host_alloc(sizeof *be);
+    backend_ref_fill(be);
+    be->name = "cpu";
+    be->threads = threads > 0 ? threads : omp_get_num_procs();
+    be->self = backend_host_alloc(sizeof(CpuSelf));
+    be->copy_2d = cpu_copy_2d;
+    be->destroy = cpu_destroy;
+    backend_cpu_fill_gemm(be);
+    backend_cpu_fill_elementwise(be);
+    backend_cpu_fill_norm(be);
+    backend_cpu_fill_attention(be);
+    backend_cpu_fill_loss(be);
+    return be;
+}

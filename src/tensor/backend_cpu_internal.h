@@ -1,0 +1,44 @@
+/* tensor/backend_cpu_internal.h -- what the files of the cpu backend share.
+ *
+ * Every op is one OpenMP parallel region over a fixed split of its rows (thread i of n always gets the same ones), so results depend on
+ * the thread count only. Column sums over rows go through per-thread partial sums, added in thread order.
+ */
+#ifndef DIGR_TENSOR_BACKEND_CPU_INTERNAL_H
+#define DIGR_TENSOR_BACKEND_CPU_INTERNAL_H
+
+#include "tensor/backend.h"
+#include "tensor/backend_internal.h"
+
+typedef struct CpuSelf {
+    real *scratch;         /* grows to the largest request */
+    int64_t scratch_count;
+} CpuSelf;
+
+/* cpu_scratch -- `count` elements per thread, 64-byte aligned, contents undefined; thread i uses [i*stride, ..) where stride is returned.
+ * Valid until the next call. Not inside a parallel region. */
+real *cpu_scratch(Backend *be, int64_t count, int64_t *stride);
+
+/* Rows [begin, end) of thread i of n: parts differ by at most `grain`. */
+typedef struct Span { int64_t begin, end; } Span;
+static inline Span cpu_span(int64_t count, int64_t grain, int i, int n)
+{
+    int64_t blocks = (count + grain - 1) / grain;
+    Span s = {blocks * i / n * grain, blocks * (i + 1) / n * grain};
+    if (s.begin > count) s.begin = count;
+    if (s.end > count) s.end = count;
+    return s;
+}
+
+/* Threads worth using for `work` element operations: a parallel region costs some microseconds. */
+static inline int cpu_threads(const Backend *be, int64_t work)
+{
+    return work < 16384 ? 1 : be->threads;
+}
+
+void backend_cpu_fill_gemm(Backend *be);
+void backend_cpu_fill_elementwise(Backend *be);
+void backend_cpu_fill_norm(Backend *be);
+void backend_cpu_fill_attention(Backend *be);
+void backend_cpu_fill_loss(Backend *be);
+
+#endif
