@@ -15,7 +15,7 @@ SANITIZE  ?= 0
 BUILD     ?= cache/build
 export DIGR_DATA
 
-ROOMS := base io data llm tensor nn sid rec eval
+ROOMS := base io data llm tensor nn sid rec eval plan
 
 # --- flags ---------------------------------------------------------------------------------------------------------------------
 ifeq ($(origin CC),default)
@@ -43,7 +43,7 @@ Q := $(if $(filter 1,$(V)),,@)
 
 # --- sources -------------------------------------------------------------------------------------------------------------------
 LIB_SRC   := $(filter-out src/tensor/backend_cuda.c,$(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c)))
-STAGE_SRC := $(wildcard data_prep/[0-9][0-9]_*.c src/[0-9][0-9]_*.c src/plan.c)
+STAGE_SRC := $(wildcard data_prep/[0-9][0-9]_*.c src/[0-9][0-9]_*.c src/reproduce.c)
 TEST_SRC  := $(wildcard tests/test_*.c)
 GRAD_SRC  := $(wildcard tests/grad_*.c)
 GOLD_SRC  := tests/golden_check.c $(wildcard tests/golden_[b-z]*.c tests/golden_a*.c)
@@ -157,6 +157,21 @@ $(BUILD)/bin/golden_f64: $(call obj64,$(GOLD_SRC)) $(BUILD)/golden_registry64.o 
 	$(Q)$(CC) $(LINK_FLAGS) $^ $(LIBS) -o $@
 
 -include $(patsubst %.o,%.d,$(call obj32,$(LIB_SRC) $(STAGE_SRC) $(TEST_SRC) $(GOLD_SRC) $(BENCH_SRC)) $(call obj64,$(LIB_SRC) $(GRAD_SRC) $(GOLD_SRC)))
+
+# --- experiments ---------------------------------------------------------------------------------------------------------------
+# `make -jN reproduce` runs N steps side by side; without -j the program chooses.
+JOBS ?= $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),0)
+export DIGR_COMMIT := $(shell git describe --always --dirty 2>/dev/null)
+REPRODUCE = $(BUILD)/bin/reproduce --bin $(BUILD)/bin --data $(DATA) --source "$(DIGR_DATA)" --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) \
+            $(if $(METHODS),--methods $(METHODS)) $(if $(RESULTS),--results $(RESULTS)) $(if $(DRY_RUN),--dry-run)
+
+## reproduce: everything, from raw data to the tables in results/ (DATA=auto|sample|amazon|<name>)
+reproduce: build
+	@env -u MAKEFLAGS -u MFLAGS $(REPRODUCE)
+
+## compare: judge a ranking file and place it in the tables (RUN=my.run DATA=beauty NAME=MyMethod)
+compare: build
+	@env -u MAKEFLAGS -u MFLAGS $(REPRODUCE) --run "$(RUN)" --name "$(NAME)"
 
 # --- tests ---------------------------------------------------------------------------------------------------------------------
 ## test: unit, numeric, gradient and integration tests; ends with Check's summaries and a total

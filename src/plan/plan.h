@@ -1,0 +1,69 @@
+/* plan/plan.h -- what `make reproduce` runs: the experiments of paper/experiments.json as steps with content-addressed outputs.
+ *
+ * ROOM plan: from a list of experiments to a list of commands, and their execution. Depends on base only; it knows stage programs by
+ * name and option, never their code. Start reading at plan_build (plan.c), then schedule_run (schedule.c).
+ *
+ * A step is one run of one stage program. Its output folder is cache/stages/<program>/<key>, where
+ *     key = SHA-256(program file, every argument, every input file from outside)   (first 16 hex digits)
+ * Arguments name the folders of earlier steps, and those names contain their keys: a change anywhere upstream changes every key
+ * downstream, and nothing else is redone. A step is complete when its manifest.json exists (stages write it last).
+ */
+#ifndef DIGR_PLAN_PLAN_H
+#define DIGR_PLAN_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <cjson/cJSON.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+
+enum { STEP_MAX_ARGS = 128, STEP_MAX_INPUTS = 8 };
+
+typedef struct Step {
+    const char *program; /* "08_sft" */
+    const char *title;   /* for people: "08_sft beauty full seed 1" */
+    const char *args[STEP_MAX_ARGS];
+    int n_args;
+    int64_t inputs[STEP_MAX_INPUTS]; /* steps that must be complete before */
+    int n_inputs;
+    const char *out;     /* cache/stages/08_sft/0123456789abcdef */
+    double cost_s;       /* estimate on two cores, from experiments.json */
+    bool complete;       /* manifest.json is there */
+} Step;
+
+typedef struct PlanOptions {
+    const char *experiments; /* paper/experiments.json */
+    const char *data;        /* sample | amazon | the name of one set */
+    const char *bin;         /* folder of the stage programs */
+    const char *stages;      /* cache/stages */
+    const char *source;      /* DIGR_DATA, or "" */
+    const char *results;     /* results/<run>: the report's folder */
+    int64_t seeds;           /* 0: as the experiments say */
+    const char *only;        /* comma-separated methods, "" = all */
+    const char *run, *run_name; /* make compare: a ranking file and its name; "" otherwise */
+    bool complete_only;      /* make compare: report only methods whose results are already there */
+} PlanOptions;
+
+typedef struct Plan {
+    Arena *arena;
+    Step *steps;
+    int64_t n;
+    size_t capacity;
+    cJSON *index;            /* what 11_report reads; see src/11_report.c */
+    cJSON *experiments;      /* paper/experiments.json; the steps point into it */
+} Plan;
+
+/* plan_build -- E_USAGE: unknown data set or method; E_INPUT: malformed experiments.json or a missing stage program. */
+Status plan_build(const PlanOptions *options, Plan **plan);
+void plan_destroy(Plan *plan);
+/* plan_remaining_s -- sum of the estimates of the steps that are not complete. */
+double plan_remaining_s(const Plan *plan);
+int64_t plan_remaining(const Plan *plan);
+
+/* schedule_run -- run what is not complete, `jobs` steps side by side, each with `threads` threads (OMP_NUM_THREADS). With one job the
+ * steps' own progress bars are shown; with several, one line tells the whole. A step's messages are kept in <out>/stage.log. The first failure
+ * stops the start of new steps, waits for the running ones, and is reported with the last lines of its log; its exit code is the status. */
+Status schedule_run(Plan *plan, const char *bin, int64_t jobs, int64_t threads);
+
+#endif
