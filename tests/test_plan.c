@@ -1,0 +1,248 @@
+/* tests/test_plan.c -- the planner and the scheduler, over stage programs that are small scripts: keys, sharing, resuming, failures. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/atomic.h"
+#include "base/log.h"
+#include "plan/plan.h"
+
+static char folder[64];
+
+static const char *at(const char *name)
+{
+    static char path[4][192];
+    static int turn;
+    turn = (turn + 1) % 4;
+    (void)snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
+    return path[turn];
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+/* Every stage: log the call, find --out, write its manifest. */
+static const char *const STAGE = "#!/bin/sh\necho \"$(basename $0) $*\" >> %s/calls\nwhile [ $# -gt 1 ]; do [ \"$1\" = --out ] && out=$2; shift; done\n"
+                                 "%s\nmkdir -p $out\necho '{}' > $out/manifest.json\n";
+
+static void write_stage(const char *name, const char *body)
+{
+    char text[1024], path[192];
+    (void)snprintf(text, sizeof text, STAGE, folder, body);
+    (void)snprintf(path, sizeof path, "%s/bin/%s", folder, name);
+    write_text(path, text);
+    ck_assert_int_eq(chmod(path, 0755), 0);
+}
+
+static const char *const EXPERIMENTS =
+    "{\"groups\": {\"sample\": [\"one\", \"two\"]},\n"
+    " \"datasets\": {\"one\": {\"label\": \"One\", \"category\": \"beauty\", \"answers\": \"one\", \"settings\": \"s\", \"methods\": [\"pop\", \"full\", \"sft\"]},\n"
+    "  \"two\": {\"label\": \"Two\", \"category\": \"sports\", \"settings\": \"s\", \"methods\": [\"full\"]}},\n"
+    " \"methods\": {\"pop\": {\"label\": \"Pop\", \"kind\": \"baseline\", \"method\": \"popularity\", \"seeds\": 1, \"tables\": [\"main\"]},\n"
+    "  \"full\": {\"label\": \"Full\", \"kind\": \"generative\", \"tables\": [\"main\"], \"08_sft\": {\"layers\": 3}},\n"
+    "  \"sft\": {\"label\": \"SFT\", \"kind\": \"generative\", \"rl\": false, \"tables\": [\"main\"], \"08_sft\": {\"layers\": 3}}},\n"
+    " \"settings\": {\"s\": {\"08_sft\": {\"layers\": 2, \"lr\": 0.001}, \"cost_s\": {\"08_sft\": 10}}}}\n";
+
+static void setup(void)
+{
+    (void)snprintf(folder, sizeof folder, "/tmp/digr-plan-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    MUST(dir_make(at("bin")));
+    static const char *const names[] = {"00_sample", "01_download", "02_preprocess", "03_mine", "04_label", "05_embed", "06_tokenize",
+                                        "07_baseline", "08_sft", "09_grpo", "10_evaluate", "11_report"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) write_stage(names[i], ":");
+    write_text(at("experiments.json"), EXPERIMENTS);
+    log_open("test", true);
+}
+
+static void teardown(void)
+{
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static char bin_path[192], stages_path[192], results_path[192], experiments_path[192];
+
+static Plan *make_plan(const char *data)
+{
+    (void)snprintf(bin_path, sizeof bin_path, "%s/bin", folder);
+    (void)snprintf(stages_path, sizeof stages_path, "%s/stages", folder);
+    (void)snprintf(results_path, sizeof results_path, "%s/results", folder);
+    (void)snprintf(experiments_path, sizeof experiments_path, "%s/experiments.json", folder);
+    PlanOptions o = {.experiments = experiments_path, .data = data, .bin = bin_path, .stages = stages_path, .source = "", .results = results_path,
+                     .seeds = 2, .only = "", .run = "", .run_name = ""};
+    Plan *p = NULL;
+    ck_assert_int_eq(plan_build(&o, &p), OK);
+    return p;
+}
+
+static int count_steps(const Plan *p, const char *program)
+{
+    int n = 0;
+    for (int64_t i = 0; i < p->n; i++) n += strcmp(p->steps[i].program, program) == 0;
+    return n;
+}
+
+static int count_calls(void)
+{
+    FILE *f = fopen(at("calls"), "rb");
+    if (f == NULL) return 0;
+    int n = 0;
+    for (int c; (c = fgetc(f)) != EOF;) n += c == '\n';
+    (void)fclose(f);
+    return n;
+}
+
+START_TEST(equal_steps_are_shared)
+{
+    Plan *p = make_plan("sample");
+    ck_assert_int_eq(count_steps(p, "00_sample"), 2);
+    ck_assert_int_eq(count_steps(p, "03_mine"), 1);     /* `two` has no answers */
+    ck_assert_int_eq(count_steps(p, "08_sft"), 2 + 2);  /* full and sft share theirs, two seeds */
+    ck_assert_int_eq(count_steps(p, "09_grpo"), 2 + 2);
+    ck_assert_int_eq(count_steps(p, "07_baseline"), 1); /* one seed by its own wish */
+    ck_assert_int_eq(count_steps(p, "10_evaluate"), 1 + 2 + 2 + 2);
+    for (int64_t i = 0; i < p->n; i++) {
+        if (strcmp(p->steps[i].program, "08_sft") != 0) continue;
+        int layers = 0;
+        for (int k = 0; k + 1 < p->steps[i].n_args; k++)
+            if (strcmp(p->steps[i].args[k], "--layers") == 0) {
+                layers++;
+                ck_assert_str_eq(p->steps[i].args[k + 1], "3"); /* the method's layer wins, once */
+            }
+        ck_assert_int_eq(layers, 1);
+        ck_assert_double_eq(p->steps[i].cost_s, 10);
+    }
+    plan_destroy(p);
+}
+END_TEST
+
+START_TEST(a_change_upstream_changes_the_keys_below_it_only)
+{
+    Plan *a = make_plan("one");
+    write_stage("06_tokenize", "true");
+    Plan *b = make_plan("one");
+    ck_assert_int_eq(a->n, b->n);
+    for (int64_t i = 0; i + 1 < a->n; i++) {
+        const char *program = a->steps[i].program;
+        bool generative_step = strcmp(program, "06_tokenize") == 0 || strcmp(program, "08_sft") == 0 || strcmp(program, "09_grpo") == 0;
+        bool same = strcmp(a->steps[i].out, b->steps[i].out) == 0;
+        if (generative_step) ck_assert_msg(!same, "%s kept its key", program);
+        else if (strcmp(program, "10_evaluate") != 0) ck_assert_msg(same, "%s lost its key", program);
+    }
+    plan_destroy(a);
+    plan_destroy(b);
+}
+END_TEST
+
+START_TEST(runs_everything_once_and_resumes)
+{
+    for (int64_t jobs = 1; jobs <= 3; jobs += 2) {
+        Plan *p = make_plan("sample");
+        int64_t todo = plan_remaining(p);
+        ck_assert_int_eq(schedule_run(p, bin_path, jobs, 1), OK);
+        ck_assert_int_eq(plan_remaining(p), 0);
+        ck_assert_int_eq(count_calls(), jobs == 1 ? (int)p->n : (int)p->n + 1); /* the second time: the report alone */
+        ck_assert_int_eq(todo, jobs == 1 ? p->n : 1);
+        plan_destroy(p);
+    }
+}
+END_TEST
+
+START_TEST(a_failing_step_stops_the_run_and_keeps_the_rest)
+{
+    write_stage("09_grpo", "echo 'error: loss is not finite at step 7' >&2; exit 5");
+    Plan *p = make_plan("one");
+    ck_assert_int_eq(schedule_run(p, bin_path, 1, 1), E_NUMERIC);
+    ck_assert_ptr_nonnull(strstr(status_message(), "09_grpo one full seed"));
+    int64_t left = plan_remaining(p);
+    ck_assert(left > 0 && left < p->n);
+    plan_destroy(p);
+    int calls = count_calls();
+    write_stage("09_grpo", ":");
+    p = make_plan("one");
+    ck_assert_int_eq(schedule_run(p, bin_path, 2, 1), OK);
+    ck_assert_int_gt(count_calls(), calls);
+    plan_destroy(p);
+}
+END_TEST
+
+START_TEST(a_stage_without_manifest_is_an_error)
+{
+    write_stage("05_embed", "exit 0");
+    Plan *p = make_plan("one");
+    ck_assert_int_eq(schedule_run(p, bin_path, 2, 1), E_BUG);
+    plan_destroy(p);
+}
+END_TEST
+
+/* Killed at any moment: what is complete stays complete, the next run does the rest and nothing twice. */
+START_TEST(survives_kill_9)
+{
+    write_stage("08_sft", "sleep 0.2");
+    for (int wait_ms = 30; wait_ms <= 230; wait_ms += 100) {
+        (void)fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            Plan *p = make_plan("sample");
+            (void)schedule_run(p, bin_path, 2, 1);
+            _exit(0);
+        }
+        (void)usleep((useconds_t)wait_ms * 1000);
+        (void)kill(child, SIGKILL);
+        (void)waitpid(child, NULL, 0);
+    }
+    (void)usleep(300000);
+    Plan *p = make_plan("sample");
+    ck_assert_int_eq(schedule_run(p, bin_path, 2, 1), OK);
+    ck_assert_int_eq(plan_remaining(p), 0);
+    plan_destroy(p);
+}
+END_TEST
+
+START_TEST(bad_experiments_are_named)
+{
+    PlanOptions o = {.experiments = experiments_path, .data = "nothing", .bin = bin_path, .stages = stages_path, .source = "", .results = results_path,
+                     .only = "", .run = "", .run_name = ""};
+    Plan *p = make_plan("one");
+    plan_destroy(p);
+    ck_assert_int_eq(plan_build(&o, &p), E_USAGE);
+    ck_assert_ptr_nonnull(strstr(status_message(), "nothing"));
+    write_text(at("experiments.json"), "{\"datasets\": {\"one\": {\"settings\": \"s\", \"methods\": [\"typo\"]}}, \"settings\": {\"s\": {}}}");
+    o.data = "one";
+    ck_assert_int_eq(plan_build(&o, &p), E_INPUT);
+    ck_assert_ptr_nonnull(strstr(status_message(), "typo"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("plan");
+    TCase *t = tcase_create("plan");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, equal_steps_are_shared);
+    tcase_add_test(t, a_change_upstream_changes_the_keys_below_it_only);
+    tcase_add_test(t, runs_everything_once_and_resumes);
+    tcase_add_test(t, a_failing_step_stops_the_run_and_keeps_the_rest);
+    tcase_add_test(t, a_stage_without_manifest_is_an_error);
+    tcase_add_test(t, survives_kill_9);
+    tcase_add_test(t, bad_experiments_are_named);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? 0 : 1;
+}
