@@ -16,15 +16,18 @@ static const real *to_real(Arena *arena, const double *x, int64_t n)
 
 static void check_svd(GoldenCase *c, const Csr *x, int64_t k, LsaMethod method)
 {
-    double *sigma = ARENA_NEW(c->arena, double, k), *e = ARENA_NEW(c->arena, double, x->n_rows * k);
-    double *gram = ARENA_NEW(c->arena, double, x->n_rows * x->n_rows);
-    Status status = lsa_svd(x, k, method, 7, c->arena, sigma, e, NULL);
+    int64_t n = x->n_rows, wide = k + 1; /* one more than k for the ratio of the cut */
+    double *sigma = ARENA_NEW(c->arena, double, wide), *e = ARENA_NEW(c->arena, double, n * wide), *gram = ARENA_NEW(c->arena, double, n * n);
+    Status status = lsa_svd(x, wide, method, 7, c->arena, sigma, e, NULL);
     golden_check(c, status == OK, "lsa_svd: %s", status == OK ? "" : status_message());
-    for (int64_t i = 0; i < x->n_rows; i++)
-        for (int64_t j = 0; j < x->n_rows; j++)
-            for (int64_t l = 0; l < k; l++) gram[i * x->n_rows + j] += e[i * k + l] * e[j * k + l];
+    if (golden_expects(c, "s_k_plus_1_over_s_k")) golden_expect_scalar(c, "s_k_plus_1_over_s_k", sigma[k] / sigma[k - 1]);
+    status = lsa_svd(x, k, method, 7, c->arena, sigma, e, NULL);
+    golden_check(c, status == OK, "lsa_svd: %s", status == OK ? "" : status_message());
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++)
+            for (int64_t l = 0; l < k; l++) gram[i * n + j] += e[i * k + l] * e[j * k + l];
     golden_expect_real(c, "out.singular_values", to_real(c->arena, sigma, k), k);
-    golden_expect_real(c, "out.gram", to_real(c->arena, gram, x->n_rows * x->n_rows), x->n_rows * x->n_rows);
+    golden_expect_real(c, "out.gram", to_real(c->arena, gram, n * n), n * n);
 }
 
 Status golden_lsa(GoldenCase *c)

@@ -189,11 +189,12 @@ static Status catalogue_parse(const char *path, const cJSON *tree, Arena *arena,
 Status catalogue_read(const char *path, Arena *arena, int64_t N, Catalogue **catalogue)
 {
     cJSON *tree = NULL;
+    *catalogue = NULL;
     TRY(json_read_file(path, &tree));
     Catalogue *c = catalogue_new(arena, N, 1, 1);
     Status status = catalogue_parse(path, tree, arena, c);
     cJSON_Delete(tree);
-    *catalogue = status == OK ? c : NULL;
+    if (status == OK) *catalogue = c;
     return status;
 }
 
