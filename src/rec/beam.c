@@ -14,7 +14,8 @@
 
 enum { LIST_ALL = 0, LIST_UNSEEN = 1, N_LISTS = 2 };
 
-/* A prefix: a node of the trie and the sum of its log-probabilities. row: the decoder row that holds it, -1 for finished ones. */
+/* A prefix: a node of the trie and the sum of its log-probabilities. row: the decoder row that holds it, -1 for finished ones.
+ * The score is always a value of `real`, so that lists are in order for whoever reads the scores as printed. */
 typedef struct Beam {
     double score;
     int32_t node, low, row; /* low: lowest item id below node, breaks ties */
@@ -264,7 +265,7 @@ static Status select_list(const BeamSearch *s, Worker *w, const real *logits, Be
         if (!isfinite(lse)) return E_NUMERIC;
         double base = b.score - lse;
         for (int32_t c = t->first_child[b.node]; c < t->first_child[b.node + 1]; c++) {
-            double score = base + (double)logit[t->child_token[c]];
+            double score = (double)(real)(base + (double)logit[t->child_token[c]]);
             if (n == s->W && score < h[0].score) continue;
             int32_t node = c + 1;
             if (unseen && w->excluded[node] == s->leaves[node]) continue;
