@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "rec/beam_common.h"
 
 enum { LIST_ALL = 0, LIST_UNSEEN = 1, N_LISTS = 2 };
 
@@ -36,18 +37,16 @@ struct BeamSearch {
     const Trie *trie;
     BeamOptions o;
     KvCache *cache;
-    bool host_memory; /* backend memory is host memory */
-    int64_t V, W, P, max_rows, max_tokens, n_lists;
-    int32_t *parent, *low, *leaves, *leaf_of; /* (n_nodes) x3, (N) */
-    int64_t N;
-    /* prompts of the batch */
-    int32_t *token, *pos, *h_offset, *d_offset, *d_pos;
+    TrieIndex x;
+    PromptPack prompts;
+    HostView logits;
+    int64_t V, W, P, max_rows, n_lists;
     int64_t *rank_offset, *rank_ex_offset; /* (P+1) for beam_rank_rows */
     int32_t *rank_token, *rank_ex;
     int64_t rank_ex_capacity;
     /* rows of a level */
     int32_t *row_token, *row_owner, *row_parent, *row_of_node;
-    real *h_logits, *h_lse, *d_lse, *d_logp;
+    real *h_lse, *d_lse, *d_logp;
     int32_t *d_target;
     /* kept prefixes: list l of prompt p is kept[(p*2+l)*W ..], n_kept[p*2+l] of them, best first */
     Beam *kept;
@@ -58,55 +57,13 @@ struct BeamSearch {
 
 /* ---- creation ------------------------------------------------------------------------------------------------------- */
 
-static void index_trie(BeamSearch *s) {
-    const Trie *t = s->trie;
-    s->parent = ARENA_NEW(s->arena, int32_t, t->n_nodes);
-    s->low = ARENA_NEW(s->arena, int32_t, t->n_nodes);
-    s->leaves = ARENA_NEW(s->arena, int32_t, t->n_nodes);
-    s->N = 0;
-    for (int64_t v = 0; v < t->n_nodes; v++) {
-        s->low[v] = INT32_MAX;
-        if (t->item[v] >= s->N) s->N = t->item[v] + 1;
-        for (int32_t c = t->first_child[v]; c < t->first_child[v + 1]; c++) s->parent[c + 1] = (int32_t)v;
-    }
-    s->leaf_of = ARENA_NEW(s->arena, int32_t, s->N);
-    for (int64_t i = 0; i < s->N; i++) s->leaf_of[i] = -1;
-    for (int64_t v = t->n_nodes - 1; v >= 0; v--) { /* breadth-first numbers: children come after their parent */
-        if (t->item[v] >= 0) {
-            s->low[v] = t->item[v];
-            s->leaves[v] = 1;
-            s->leaf_of[t->item[v]] = (int32_t)v;
-        }
-        if (v == 0) break;
-        int32_t up = s->parent[v];
-        if (s->low[v] < s->low[up]) s->low[up] = s->low[v];
-        s->leaves[up] += s->leaves[v];
-    }
-}
-
-/* most_inner -- the largest number of inner nodes with the same depth: no level ever needs more rows. */
-static int64_t most_inner(const Trie *t) {
-    int64_t most = 1, begin = 0, end = 1;
-    while (begin < end) {
-        int64_t inner = 0;
-        for (int64_t v = begin; v < end; v++) inner += t->first_child[v + 1] > t->first_child[v];
-        if (inner > most) most = inner;
-        int64_t next = t->first_child[end] + 1; /* the children of [begin,end) are the nodes that follow */
-        begin = end;
-        end = next;
-    }
-    return most;
-}
-
-static void alloc_rows(BeamSearch *s) {
+static void alloc_rows(BeamSearch *s)
+{
     Arena *a = s->arena;
     Backend *be = s->be;
-    size_t R = (size_t)s->max_rows, P = (size_t)s->P, T = (size_t)s->max_tokens;
-    s->token = ARENA_NEW(a, int32_t, T);
-    s->pos = ARENA_NEW(a, int32_t, T);
-    s->h_offset = ARENA_NEW(a, int32_t, P + 1);
-    s->d_offset = be->alloc(be, (P + 1) * sizeof(int32_t));
-    s->d_pos = be->alloc(be, T * sizeof(int32_t));
+    size_t R = (size_t)s->max_rows, P = (size_t)s->P, T = P * (size_t)s->o.max_prompt;
+    s->prompts = prompt_pack_create(a, be, s->P, (int64_t)T);
+    s->logits = host_view_create(a, be, s->max_rows * s->V);
     s->rank_offset = ARENA_NEW(a, int64_t, P + 1);
     s->rank_ex_offset = ARENA_NEW(a, int64_t, P + 1);
     s->rank_token = ARENA_NEW(a, int32_t, T);
@@ -121,10 +78,9 @@ static void alloc_rows(BeamSearch *s) {
     s->d_lse = be->alloc(be, R * sizeof(real));
     s->d_logp = be->alloc(be, R * sizeof(real));
     s->d_target = be->alloc(be, R * sizeof(int32_t)); /* zeros: any target will do, only the normaliser is used */
-    if (!s->host_memory) s->h_logits = arena_alloc_raw(a, R * (size_t)s->V, sizeof(real));
     s->kept = ARENA_NEW(a, Beam, P * N_LISTS * (size_t)s->W);
     s->n_kept = ARENA_NEW(a, int64_t, P * N_LISTS);
-    s->n_workers = omp_get_max_threads();
+    s->n_workers = be->threads > 0 ? be->threads : 1;
     s->worker = ARENA_NEW(a, Worker, s->n_workers);
     for (int w = 0; w < s->n_workers; w++) {
         s->worker[w].excluded = ARENA_NEW(a, int32_t, s->trie->n_nodes);
@@ -132,7 +88,8 @@ static void alloc_rows(BeamSearch *s) {
     }
 }
 
-BeamSearch *beam_create(Decoder *d, const Trie *trie, const BeamOptions *options) {
+BeamSearch *beam_create(Decoder *d, const Trie *trie, const BeamOptions *options)
+{
     REQUIRE(options->width >= 1 && options->top_k >= 1 && options->top_k <= options->width && options->max_prompt >= 1,
             "width %lld, top_k %lld, max_prompt %lld", (long long)options->width, (long long)options->top_k,
             (long long)options->max_prompt);
@@ -141,32 +98,32 @@ BeamSearch *beam_create(Decoder *d, const Trie *trie, const BeamOptions *options
     s->arena = arena;
     s->d = d;
     s->be = decoder_params(d)->be;
-    s->host_memory = strcmp(s->be->name, "cuda") != 0;
     s->trie = trie;
     s->o = *options;
     s->V = decoder_config(d)->V;
     s->n_lists = options->unseen ? N_LISTS : 1;
-    index_trie(s);
+    s->x = trie_index(arena, trie);
     for (int64_t i = 0; i + 1 < trie->n_nodes; i++)
         REQUIRE(trie->child_token[i] >= 0 && trie->child_token[i] < s->V, "trie token %d, vocabulary %lld",
                 trie->child_token[i], (long long)s->V);
-    s->W = options->width < s->N ? options->width : s->N;
+    s->W = options->width < s->x.N ? options->width : s->x.N;
     if (s->W < 1) s->W = 1;
     s->P = options->max_prompts;
     if (s->P == 0) s->P = 1280 / s->W < 1 ? 1 : 1280 / s->W; /* about a thousand rows keep a GEMM busy and stay in cache */
     s->o.max_prompts = s->P;
-    int64_t rows = s->n_lists * s->W, inner = most_inner(trie);
-    s->max_rows = s->P * (rows < inner ? rows : inner);
-    s->max_tokens = s->P * options->max_prompt;
+    int64_t rows = s->n_lists * s->W;
+    s->max_rows = s->P * (rows < s->x.most_inner ? rows : s->x.most_inner);
     alloc_rows(s);
-    s->cache = kvcache_create(d, s->max_tokens, s->max_rows, trie->depth > 1 ? trie->depth - 1 : 1);
+    s->cache = kvcache_create(d, s->P * options->max_prompt, s->max_rows, trie->depth > 1 ? trie->depth - 1 : 1);
     return s;
 }
 
-void beam_destroy(BeamSearch *s) {
+void beam_destroy(BeamSearch *s)
+{
     if (!s) return;
     kvcache_destroy(s->cache);
-    void *blocks[] = {s->d_offset, s->d_pos, s->d_lse, s->d_logp, s->d_target};
+    prompt_pack_destroy(&s->prompts);
+    void *blocks[] = {s->d_lse, s->d_logp, s->d_target};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) s->be->release(s->be, blocks[i]);
     arena_destroy(s->arena);
 }
@@ -175,11 +132,13 @@ const BeamOptions *beam_options(const BeamSearch *s) { return &s->o; }
 
 /* ---- heap of the W best, worst on top --------------------------------------------------------------------------------- */
 
-static bool worse(const Beam *a, const Beam *b) {
+static bool worse(const Beam *a, const Beam *b)
+{
     return a->score < b->score || (a->score == b->score && a->low > b->low);
 }
 
-static void sift_down(Beam *h, int64_t n, int64_t i) {
+static void sift_down(Beam *h, int64_t n, int64_t i)
+{
     Beam x = h[i];
     for (;;) {
         int64_t c = 2 * i + 1;
@@ -192,7 +151,8 @@ static void sift_down(Beam *h, int64_t n, int64_t i) {
     h[i] = x;
 }
 
-static void sift_up(Beam *h, int64_t i) {
+static void sift_up(Beam *h, int64_t i)
+{
     Beam x = h[i];
     while (i > 0) {
         int64_t up = (i - 1) / 2;
@@ -203,8 +163,10 @@ static void sift_up(Beam *h, int64_t i) {
     h[i] = x;
 }
 
-static void heap_offer(Beam *h, int64_t *n, int64_t capacity, Beam x) {
-    if (*n < capacity) {
+static void heap_offer(Beam *h, int64_t *n, int64_t capacity, Beam x)
+{
+    if (*n < capacity)
+{
         h[*n] = x;
         sift_up(h, (*n)++);
     } else if (worse(&h[0], &x)) {
@@ -214,7 +176,8 @@ static void heap_offer(Beam *h, int64_t *n, int64_t capacity, Beam x) {
 }
 
 /* heap_drain -- heap to `out`, best first. */
-static void heap_drain(Beam *h, int64_t n, Beam *out) {
+static void heap_drain(Beam *h, int64_t n, Beam *out)
+{
     for (int64_t left = n; left > 0; left--) {
         out[left - 1] = h[0];
         h[0] = h[left - 1];
@@ -224,7 +187,8 @@ static void heap_drain(Beam *h, int64_t n, Beam *out) {
 
 /* ---- selection for one prompt ----------------------------------------------------------------------------------------- */
 
-static double renormaliser(const BeamSearch *s, const real *logit, int32_t node) {
+static double renormaliser(const BeamSearch *s, const real *logit, int32_t node)
+{
     const Trie *t = s->trie;
     int32_t begin = t->first_child[node], end = t->first_child[node + 1];
     real top = -INFINITY;
@@ -237,12 +201,13 @@ static double renormaliser(const BeamSearch *s, const real *logit, int32_t node)
     return (double)top + log(sum);
 }
 
-static void count_excluded(const BeamSearch *s, Worker *w, const int32_t *item, int64_t n, bool set) {
+static void count_excluded(const BeamSearch *s, Worker *w, const int32_t *item, int64_t n, bool set)
+{
     for (int64_t i = 0; i < n; i++) {
         REQUIRE(item[i] >= 0, "excluded item %d", item[i]);
-        int32_t leaf = item[i] < s->N ? s->leaf_of[item[i]] : -1;
+        int32_t leaf = item[i] < s->x.N ? s->x.leaf_of[item[i]] : -1;
         if (leaf < 0 || (w->excluded[leaf] == 0) != set) continue; /* not in the trie; a repeat */
-        for (int32_t v = leaf;; v = s->parent[v]) {
+        for (int32_t v = leaf;; v = s->x.parent[v]) {
             w->excluded[v] = set ? w->excluded[v] + 1 : 0;
             if (v == 0) break;
         }
@@ -250,7 +215,8 @@ static void count_excluded(const BeamSearch *s, Worker *w, const int32_t *item, 
 }
 
 /* select_list -- replace one kept list by the W best of: its finished prefixes, and every allowed continuation of the others. */
-static Status select_list(const BeamSearch *s, Worker *w, const real *logits, Beam *kept, int64_t *n_kept, bool unseen) {
+static Status select_list(const BeamSearch *s, Worker *w, const real *logits, Beam *kept, int64_t *n_kept, bool unseen)
+{
     const Trie *t = s->trie;
     int64_t n = 0;
     Beam *h = w->heap;
@@ -268,8 +234,8 @@ static Status select_list(const BeamSearch *s, Worker *w, const real *logits, Be
             double score = (double)(real)(base + (double)logit[t->child_token[c]]);
             if (n == s->W && score < h[0].score) continue;
             int32_t node = c + 1;
-            if (unseen && w->excluded[node] == s->leaves[node]) continue;
-            heap_offer(h, &n, s->W, (Beam){score, node, s->low[node], b.row});
+            if (unseen && w->excluded[node] == s->x.leaves[node]) continue;
+            heap_offer(h, &n, s->W, (Beam){score, node, s->x.low[node], b.row});
         }
     }
     heap_drain(h, n, kept);
@@ -277,7 +243,8 @@ static Status select_list(const BeamSearch *s, Worker *w, const real *logits, Be
     return n > 0 ? OK : E_INPUT;
 }
 
-static void select_prompt(BeamSearch *s, Worker *w, int64_t p, const real *logits, const int64_t *ex_offset, const int32_t *ex_item) {
+static void select_prompt(BeamSearch *s, Worker *w, int64_t p, const real *logits, const int64_t *ex_offset, const int32_t *ex_item)
+{
     Beam *kept = s->kept + p * N_LISTS * s->W;
     int64_t *n_kept = s->n_kept + p * N_LISTS;
     Status code = select_list(s, w, logits, kept, n_kept, false);
@@ -294,7 +261,8 @@ static void select_prompt(BeamSearch *s, Worker *w, int64_t p, const real *logit
     }
 }
 
-static Status select_batch(BeamSearch *s, int64_t B, const real *logits, const int64_t *ex_offset, const int32_t *ex_item) {
+static Status select_batch(BeamSearch *s, int64_t B, const real *logits, const int64_t *ex_offset, const int32_t *ex_item)
+{
     for (int w = 0; w < s->n_workers; w++) s->worker[w].fault = -1;
 #pragma omp parallel for schedule(static) num_threads(s->n_workers)
     for (int64_t p = 0; p < B; p++) select_prompt(s, &s->worker[omp_get_thread_num()], p, logits, ex_offset, ex_item);
@@ -309,7 +277,8 @@ static Status select_batch(BeamSearch *s, int64_t B, const real *logits, const i
 }
 
 /* plan_rows -- give every kept prefix that still grows a decoder row; a prefix that is in both lists gets one. Returns the number of rows. */
-static int64_t plan_rows(BeamSearch *s, int64_t B) {
+static int64_t plan_rows(BeamSearch *s, int64_t B)
+{
     const Trie *t = s->trie;
     int64_t R = 0;
     for (int64_t p = 0; p < B; p++) {
@@ -342,41 +311,19 @@ static int64_t plan_rows(BeamSearch *s, int64_t B) {
 
 /* ---- one batch -------------------------------------------------------------------------------------------------------- */
 
-static Status pack_prompts(BeamSearch *s, int64_t B, const int64_t *offset, const int32_t *token, Packed *pk) {
-    int64_t max_len = 0, T = 0;
-    for (int64_t p = 0; p < B; p++) {
-        int64_t n = offset[p + 1] - offset[p];
-        if (n < 1 || n > s->o.max_prompt)
-            return FAIL(E_INPUT, NULL, "beam search: a prompt of %lld tokens, expected 1 to %lld", (long long)n, (long long)s->o.max_prompt);
-        s->h_offset[p] = (int32_t)T;
-        memcpy(s->token + T, token + offset[p], (size_t)n * sizeof *token);
-        for (int64_t i = 0; i < n; i++) s->pos[T + i] = (int32_t)i;
-        T += n;
-        if (n > max_len) max_len = n;
-    }
-    s->h_offset[B] = (int32_t)T;
-    s->be->upload(s->be, s->d_offset, s->h_offset, (size_t)(B + 1) * sizeof(int32_t));
-    s->be->upload(s->be, s->d_pos, s->pos, (size_t)T * sizeof(int32_t));
-    *pk = (Packed){.B = B, .T = T, .max_len = max_len, .offset = s->d_offset, .pos = s->d_pos, .h_offset = s->h_offset};
-    return OK;
-}
-
 /* normalise -- log-sum-exp over the vocabulary of R rows (BEAM_MASK), and the logits where the host can read them. */
-static Status normalise(BeamSearch *s, int64_t R, const real *logits, const real **host) {
+static Status normalise(BeamSearch *s, int64_t R, const real *logits, const real **host)
+{
     Backend *be = s->be;
     if (s->o.score == BEAM_MASK) {
         be->xent(be, R, s->V, logits, s->V, s->d_target, NULL, NULL, s->d_logp, s->d_lse);
         TRY(be->download(be, s->h_lse, s->d_lse, (size_t)R * sizeof(real)));
     }
-    *host = logits;
-    if (!s->host_memory) {
-        TRY(be->download(be, s->h_logits, logits, (size_t)(R * s->V) * sizeof(real)));
-        *host = s->h_logits;
-    }
-    return OK;
+    return host_view_get(&s->logits, logits, R * s->V, host);
 }
 
-static void write_result(const BeamSearch *s, int64_t B, int64_t at, const BeamResult *r) {
+static void write_result(const BeamSearch *s, int64_t B, int64_t at, const BeamResult *r)
+{
     for (int64_t l = 0; l < s->n_lists; l++) {
         int32_t *items = l == LIST_ALL ? r->item : r->unseen_item;
         real *scores = l == LIST_ALL ? r->score : r->unseen_score;
@@ -393,12 +340,12 @@ static void write_result(const BeamSearch *s, int64_t B, int64_t at, const BeamR
 }
 
 static Status search_batch(BeamSearch *s, int64_t B, const int64_t *offset, const int32_t *token, const int64_t *ex_offset,
-                           const int32_t *ex_item, int64_t at, const BeamResult *result) {
-    Packed pk;
-    TRY(pack_prompts(s, B, offset, token, &pk));
-    const real *logits = kvcache_prefill(s->cache, &pk, s->token);
+                           const int32_t *ex_item, int64_t at, const BeamResult *result)
+{
+    TRY(prompt_pack_set(&s->prompts, B, offset, token, s->o.max_prompt));
+    const real *logits = kvcache_prefill(s->cache, &s->prompts.packed, s->prompts.token);
     for (int64_t i = 0; i < B * N_LISTS; i++) {
-        s->kept[i * s->W] = (Beam){0, 0, s->low[0], (int32_t)(i / N_LISTS)};
+        s->kept[i * s->W] = (Beam){0, 0, s->x.low[0], (int32_t)(i / N_LISTS)};
         s->n_kept[i] = 1;
     }
     for (int64_t R = B; R > 0;) {
@@ -413,7 +360,8 @@ static Status search_batch(BeamSearch *s, int64_t B, const int64_t *offset, cons
 }
 
 Status beam_search(BeamSearch *s, int64_t n, const int64_t *offset, const int32_t *token, const int64_t *ex_offset,
-                   const int32_t *ex_item, const BeamResult *result) {
+                   const int32_t *ex_item, const BeamResult *result)
+{
     REQUIRE(!s->o.unseen || (ex_offset && ex_item && result->unseen_item), "a search without excluded items needs them");
     for (int64_t at = 0; at < n; at += s->P) {
         int64_t B = n - at < s->P ? n - at : s->P;
@@ -424,14 +372,16 @@ Status beam_search(BeamSearch *s, int64_t n, const int64_t *offset, const int32_
 
 /* ---- evaluated rows --------------------------------------------------------------------------------------------------- */
 
-static BeamResult result_from(const BeamResult *r, int64_t skip) {
+static BeamResult result_from(const BeamResult *r, int64_t skip)
+{
     return (BeamResult){.item = r->item + skip, .score = r->score ? r->score + skip : NULL,
                         .unseen_item = r->unseen_item ? r->unseen_item + skip : NULL,
                         .unseen_score = r->unseen_score ? r->unseen_score + skip : NULL};
 }
 
 Status beam_rank_rows(BeamSearch *s, const SequenceBuilder *builder, const Rows *rows, const int64_t *select, int64_t n,
-                      const BeamResult *result, Progress *progress) {
+                      const BeamResult *result, Progress *progress)
+{
     REQUIRE(sequence_prompt_capacity(builder) <= s->o.max_prompt, "prompts of up to %lld tokens, max_prompt %lld",
             (long long)sequence_prompt_capacity(builder), (long long)s->o.max_prompt);
     for (int64_t at = 0; at < n; at += s->P) {

@@ -4,7 +4,8 @@
 #include <math.h>
 #include <stddef.h>
 
-int64_t grpo_advantages(int64_t n_groups, int64_t G, double adv_eps, const double *reward, double *advantage) {
+int64_t grpo_advantages(int64_t n_groups, int64_t G, double adv_eps, const double *reward, double *advantage)
+{
     int64_t flat = 0;
     for (int64_t g = 0; g < n_groups; g++) {
         const double *r = reward + g * G;
@@ -23,18 +24,20 @@ int64_t grpo_advantages(int64_t n_groups, int64_t G, double adv_eps, const doubl
 }
 
 /* surrogate -- min(rho A, clamp(rho) A); *slope = d/drho. */
-static double surrogate(double rho, double A, double eps, double *slope, double *clipped) {
+static double surrogate(double rho, double A, double eps, double *slope, double *clipped)
+{
     bool cut = (rho < 1 - eps && A < 0) || (rho > 1 + eps && A > 0);
     *clipped = cut ? 1 : 0;
     *slope = cut ? 0 : A;
     return cut ? (A < 0 ? 1 - eps : 1 + eps) * A : rho * A;
 }
 
-static Status one_completion(const GrpoOptions *o, int64_t T, const real *lp, const real *old, const real *ref, const real *mask, double A,
-                             double copies, double total, GrpoSums *sums, real *dlp) {
+static Status one_completion(const GrpoOptions *o, int64_t T, const real *lp, const real *old, const real *ref, const int32_t *mask, double A,
+                             double copies, double total, GrpoSums *sums, real *dlp)
+{
     double n = 0, gap = 0, policy = 0, kl = 0, clipped = 0, slope = 0, cut = 0, rho = 0;
     for (int64_t t = 0; t < T; t++) {
-        if (!(mask[t] > 0)) continue;
+        if (mask[t] == 0) continue;
         n++;
         gap += (double)lp[t] - (double)old[t];
     }
@@ -46,7 +49,7 @@ static Status one_completion(const GrpoOptions *o, int64_t T, const real *lp, co
     }
     for (int64_t t = 0; t < T; t++) {
         dlp[t] = 0;
-        if (!(mask[t] > 0)) continue;
+        if (mask[t] == 0) continue;
         double back = (double)ref[t] - (double)lp[t];
         double ratio = exp(back);
         kl += (ratio - back - 1) / n;
@@ -70,15 +73,17 @@ static Status one_completion(const GrpoOptions *o, int64_t T, const real *lp, co
     return OK;
 }
 
-Status grpo_accumulate(const GrpoOptions *o, int64_t S, int64_t T, const real *lp, const real *old, const real *ref, const real *mask,
-                       const double *advantage, const double *copies, double total, GrpoSums *sums, real *dlp) {
+Status grpo_accumulate(const GrpoOptions *o, int64_t S, int64_t T, const real *lp, const real *old, const real *ref, const int32_t *mask,
+                       const double *advantage, const double *copies, double total, GrpoSums *sums, real *dlp)
+{
     for (int64_t s = 0; s < S; s++)
         TRY(one_completion(o, T, lp + s * T, old + s * T, ref + s * T, mask + s * T, advantage[s], copies ? copies[s] : 1, total, sums,
                            dlp + s * T));
     return OK;
 }
 
-GrpoLoss grpo_summary(const GrpoOptions *o, const GrpoSums *sums) {
+GrpoLoss grpo_summary(const GrpoOptions *o, const GrpoSums *sums)
+{
     double n = sums->completions;
     GrpoLoss l = {.policy = sums->policy / n, .kl = sums->kl / n, .clip_fraction = sums->clipped / sums->units};
     l.loss = l.policy + o->beta * l.kl;

@@ -36,14 +36,14 @@ typedef struct GrpoLoss { double loss, policy, kl, clip_fraction; } GrpoLoss;
 int64_t grpo_advantages(int64_t n_groups, int64_t G, double adv_eps, const double *reward, double *advantage);
 
 /* grpo_accumulate -- add S completions to `sums` and give the gradient.
- * lp, old, ref  in (S,T) host; read only where mask > 0
- * mask          in (S,T) host; 1 = counted; each completion has at least one
+ * lp, old, ref  in (S,T) host; read only where mask is not 0
+ * mask          in (S,T) host; 0 = not counted; each completion has at least one
  * advantage     in (S)
  * copies        in (S) number of identical completions this one stands for; NULL = 1 each
  * total         completions of the whole step (the S of the formula)
  * dlp           out (S,T) dLoss/dlp, 0 where not counted
  * E_NUMERIC when a ratio or KL is not finite. */
-Status grpo_accumulate(const GrpoOptions *o, int64_t S, int64_t T, const real *lp, const real *old, const real *ref, const real *mask,
+Status grpo_accumulate(const GrpoOptions *o, int64_t S, int64_t T, const real *lp, const real *old, const real *ref, const int32_t *mask,
                        const double *advantage, const double *copies, double total, GrpoSums *sums, real *dlp);
 GrpoLoss grpo_summary(const GrpoOptions *o, const GrpoSums *sums);
 

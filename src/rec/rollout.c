@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "rec/beam.h"
+#include "rec/beam_common.h"
 
 struct Rollout {
     Arena *arena;
@@ -20,10 +21,10 @@ struct Rollout {
     RolloutOptions o;
     KvCache *cache;
     BeamSearch *beam;
-    int64_t V, P, N;
-    int32_t *parent, *leaf_of;              /* (n_nodes), (N) */
-    int32_t *token, *pos, *h_offset, *d_offset, *d_pos;
-    real *h_logits;                         /* (P*G,V) where backend memory is not host memory */
+    TrieIndex x;
+    PromptPack prompts;
+    HostView logits;
+    int64_t V, P;
     int32_t *node, *row, *next_row;         /* (P*G) where each completion stands, and its decoder row */
     int32_t *row_token, *row_owner, *row_parent;
     int32_t *row_of_node;                   /* (n_nodes) -1 outside plan_rows */
@@ -31,7 +32,8 @@ struct Rollout {
     double *weight;                         /* (most children of a node) */
 };
 
-Rollout *rollout_create(Decoder *d, const Trie *trie, const RolloutOptions *options) {
+Rollout *rollout_create(Decoder *d, const Trie *trie, const RolloutOptions *options)
+{
     REQUIRE(options->G >= 1 && options->temperature > 0 && options->max_prompt >= 1, "G %lld, temperature %g", (long long)options->G,
             options->temperature);
     REQUIRE(options->method == ROLLOUT_SAMPLE || !(options->temperature < 1 || options->temperature > 1),
@@ -45,65 +47,35 @@ Rollout *rollout_create(Decoder *d, const Trie *trie, const RolloutOptions *opti
     r->o = *options;
     r->V = decoder_config(d)->V;
     r->P = options->max_prompts ? options->max_prompts : 64;
-    size_t rows = (size_t)(r->P * options->G), T = (size_t)(r->P * options->max_prompt), P = (size_t)r->P;
-    int64_t widest = 1;
-    r->parent = ARENA_NEW(a, int32_t, trie->n_nodes);
+    size_t rows = (size_t)(r->P * options->G);
+    r->x = trie_index(a, trie);
     r->row_of_node = ARENA_NEW(a, int32_t, trie->n_nodes);
-    for (int64_t v = 0; v < trie->n_nodes; v++) {
-        r->row_of_node[v] = -1;
-        if (trie->item[v] >= r->N) r->N = trie->item[v] + 1;
-        if (trie->first_child[v + 1] - trie->first_child[v] > widest) widest = trie->first_child[v + 1] - trie->first_child[v];
-        for (int32_t c = trie->first_child[v]; c < trie->first_child[v + 1]; c++) r->parent[c + 1] = (int32_t)v;
-    }
-    r->leaf_of = ARENA_NEW(a, int32_t, r->N);
-    for (int64_t v = 0; v < trie->n_nodes; v++)
-        if (trie->item[v] >= 0) r->leaf_of[trie->item[v]] = (int32_t)v;
-    r->weight = ARENA_NEW(a, double, widest);
-    r->token = ARENA_NEW(a, int32_t, T);
-    r->pos = ARENA_NEW(a, int32_t, T);
-    r->h_offset = ARENA_NEW(a, int32_t, P + 1);
-    r->d_offset = r->be->alloc(r->be, (P + 1) * sizeof(int32_t));
-    r->d_pos = r->be->alloc(r->be, T * sizeof(int32_t));
-    if (strcmp(r->be->name, "cuda") == 0) r->h_logits = arena_alloc_raw(a, rows * (size_t)r->V, sizeof(real));
+    for (int64_t v = 0; v < trie->n_nodes; v++) r->row_of_node[v] = -1;
+    r->weight = ARENA_NEW(a, double, r->x.most_children);
+    r->prompts = prompt_pack_create(a, r->be, r->P, r->P * options->max_prompt);
+    r->logits = host_view_create(a, r->be, (int64_t)rows * r->V);
     int32_t **columns[] = {&r->node, &r->row, &r->next_row, &r->row_token, &r->row_owner, &r->row_parent};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) *columns[i] = ARENA_NEW(a, int32_t, rows);
     r->rng = ARENA_NEW(a, Rng, rows);
-    r->cache = kvcache_create(d, (int64_t)T, (int64_t)rows, trie->depth > 1 ? trie->depth - 1 : 1);
+    r->cache = kvcache_create(d, r->P * options->max_prompt, (int64_t)rows, trie->depth > 1 ? trie->depth - 1 : 1);
     if (options->method == ROLLOUT_BEAM)
         r->beam = beam_create(d, trie, &(BeamOptions){.width = options->G, .top_k = options->G, .score = BEAM_RENORM,
                                                       .max_prompt = options->max_prompt, .max_prompts = r->P});
     return r;
 }
 
-void rollout_destroy(Rollout *r) {
+void rollout_destroy(Rollout *r)
+{
     if (!r) return;
     beam_destroy(r->beam);
     kvcache_destroy(r->cache);
-    r->be->release(r->be, r->d_offset);
-    r->be->release(r->be, r->d_pos);
+    prompt_pack_destroy(&r->prompts);
     arena_destroy(r->arena);
 }
 
-static Status pack_prompts(Rollout *r, int64_t B, const int64_t *offset, const int32_t *token, Packed *pk) {
-    int64_t T = 0, max_len = 0;
-    for (int64_t p = 0; p < B; p++) {
-        int64_t n = offset[p + 1] - offset[p];
-        REQUIRE(n >= 1 && n <= r->o.max_prompt, "a prompt of %lld tokens, at most %lld", (long long)n, (long long)r->o.max_prompt);
-        r->h_offset[p] = (int32_t)T;
-        memcpy(r->token + T, token + offset[p], (size_t)n * sizeof *token);
-        for (int64_t i = 0; i < n; i++) r->pos[T + i] = (int32_t)i;
-        T += n;
-        if (n > max_len) max_len = n;
-    }
-    r->h_offset[B] = (int32_t)T;
-    r->be->upload(r->be, r->d_offset, r->h_offset, (size_t)(B + 1) * sizeof(int32_t));
-    r->be->upload(r->be, r->d_pos, r->pos, (size_t)T * sizeof(int32_t));
-    *pk = (Packed){.B = B, .T = T, .max_len = max_len, .offset = r->d_offset, .pos = r->d_pos, .h_offset = r->h_offset};
-    return OK;
-}
-
 /* allowed_weights -- exp((logit - top)/temperature) of each child of `node`; returns their sum and log(sum) + top/temperature. */
-static double allowed_weights(Rollout *r, const real *logit, int32_t node, double *log_sum) {
+static double allowed_weights(Rollout *r, const real *logit, int32_t node, double *log_sum)
+{
     const Trie *t = r->trie;
     int32_t begin = t->first_child[node], n = t->first_child[node + 1] - begin;
     double top = -INFINITY, sum = 0;
@@ -116,14 +88,16 @@ static double allowed_weights(Rollout *r, const real *logit, int32_t node, doubl
     return sum;
 }
 
-static int32_t step_towards(const Rollout *r, int32_t node, int32_t item) {
-    int32_t v = r->leaf_of[item];
-    while (r->parent[v] != node) v = r->parent[v];
+static int32_t step_towards(const Rollout *r, int32_t node, int32_t item)
+{
+    int32_t v = r->x.leaf_of[item];
+    while (r->x.parent[v] != node) v = r->x.parent[v];
     return v;
 }
 
 /* move_all -- one level: every completion that is not at a leaf goes to a child, and logp[level] is noted. given NULL: draw. */
-static Status move_all(Rollout *r, int64_t n, const real *logits, int64_t level, const int32_t *given, real *logp) {
+static Status move_all(Rollout *r, int64_t n, const real *logits, int64_t level, const int32_t *given, real *logp)
+{
     const Trie *t = r->trie;
     for (int64_t s = 0; s < n; s++) {
         int32_t node = r->node[s];
@@ -145,7 +119,8 @@ static Status move_all(Rollout *r, int64_t n, const real *logits, int64_t level,
 }
 
 /* plan_rows -- the distinct inner nodes of each prompt's completions become the rows of the next step. */
-static int64_t plan_rows(Rollout *r, int64_t B) {
+static int64_t plan_rows(Rollout *r, int64_t B)
+{
     int64_t R = 0, G = r->o.G;
     for (int64_t p = 0; p < B; p++) {
         for (int64_t s = p * G; s < (p + 1) * G; s++) {
@@ -165,11 +140,11 @@ static int64_t plan_rows(Rollout *r, int64_t B) {
     return R;
 }
 
-static Status walk(Rollout *r, int64_t B, const int64_t *offset, const int32_t *token, const int32_t *given, int32_t *item, real *logp) {
+static Status walk(Rollout *r, int64_t B, const int64_t *offset, const int32_t *token, const int32_t *given, int32_t *item, real *logp)
+{
     int64_t n = B * r->o.G;
-    Packed pk;
-    TRY(pack_prompts(r, B, offset, token, &pk));
-    const real *logits = kvcache_prefill(r->cache, &pk, r->token);
+    TRY(prompt_pack_set(&r->prompts, B, offset, token, r->o.max_prompt));
+    const real *logits = kvcache_prefill(r->cache, &r->prompts.packed, r->prompts.token);
     for (int64_t s = 0; s < n; s++) {
         r->node[s] = 0;
         r->row[s] = (int32_t)(s / r->o.G);
@@ -177,11 +152,8 @@ static Status walk(Rollout *r, int64_t B, const int64_t *offset, const int32_t *
     memset(logp, 0, (size_t)(n * SID_MAX) * sizeof *logp);
     int64_t R = B;
     for (int64_t level = 0; R > 0; level++) {
-        const real *host = logits;
-        if (r->h_logits) {
-            TRY(r->be->download(r->be, r->h_logits, logits, (size_t)(R * r->V) * sizeof(real)));
-            host = r->h_logits;
-        }
+        const real *host;
+        TRY(host_view_get(&r->logits, logits, R * r->V, &host));
         TRY(move_all(r, n, host, level, given, logp));
         R = plan_rows(r, B);
         if (R > 0) logits = kvcache_step(r->cache, R, r->row_token, r->row_owner, r->row_parent);
@@ -191,10 +163,11 @@ static Status walk(Rollout *r, int64_t B, const int64_t *offset, const int32_t *
 }
 
 Status rollout_generate(Rollout *r, int64_t n, const int64_t *offset, const int32_t *token, const int64_t *index, uint32_t epoch,
-                        const Rollouts *out) {
+                        const Rollouts *out)
+{
     int64_t G = r->o.G;
     if (r->o.method == ROLLOUT_BEAM) {
-        if (G > r->N) return FAIL(E_INPUT, "use a smaller --group", "beam rollouts: %lld wanted, %lld items exist", (long long)G, (long long)r->N);
+        if (G > r->x.N) return FAIL(E_INPUT, "use a smaller --group", "beam rollouts: %lld wanted, %lld items exist", (long long)G, (long long)r->x.N);
         TRY(beam_search(r->beam, n, offset, token, NULL, NULL, &(BeamResult){.item = out->item}));
         return rollout_score(r, n, offset, token, out);
     }
@@ -207,9 +180,10 @@ Status rollout_generate(Rollout *r, int64_t n, const int64_t *offset, const int3
     return OK;
 }
 
-Status rollout_score(Rollout *r, int64_t n, const int64_t *offset, const int32_t *token, const Rollouts *out) {
+Status rollout_score(Rollout *r, int64_t n, const int64_t *offset, const int32_t *token, const Rollouts *out)
+{
     int64_t G = r->o.G;
-    for (int64_t i = 0; i < n * G; i++) REQUIRE(out->item[i] >= 0 && out->item[i] < r->N, "item %d", out->item[i]);
+    for (int64_t i = 0; i < n * G; i++) REQUIRE(out->item[i] >= 0 && out->item[i] < r->x.N, "item %d", out->item[i]);
     for (int64_t at = 0; at < n; at += r->P) {
         int64_t B = n - at < r->P ? n - at : r->P;
         TRY(walk(r, B, offset + at, token, out->item + at * G, NULL, out->logp + at * G * SID_MAX));
