@@ -1,0 +1,33 @@
+/* llm/answerfile.h -- import: answers that were collected outside, as files keyed by item, become records of cache/responses.
+ *
+ * Two kinds of line: {"item", "interests", "reasoning"?} for mining templates, {"item", "interest", "label", "origin"} for judges. "item" is the raw id, or the
+ * item's number in the list the answers were made from; that list (JSONL with "item" and "asin", in number order) translates numbers: the raw id is the asin,
+ * or item-<number> where the asin is missing or used twice.
+ */
+#ifndef DIGR_LLM_ANSWERFILE_H
+#define DIGR_LLM_ANSWERFILE_H
+
+#include <stdint.h>
+
+#include "data/dataset.h"
+#include "llm/prompts.h"
+#include "llm/responses.h"
+
+typedef struct AnswerFile {
+    const char *path;     /* answers */
+    const char *list;     /* the numbered items; "" when ids are raw */
+    const char *set, *model, *provider, *date;
+    const Template *prompt;
+} AnswerFile;
+
+typedef struct ImportCount {
+    int64_t lines, not_in_data, malformed, present, added;
+} ImportCount;
+
+/* answerfile_import -- records for the lines of `f` whose item is in `d`, into *records (arena). Lines whose key is already in `cache` (or came earlier in the file)
+ * with the same response count as present. E_INPUT, and nothing to add: malformed JSON, an item number outside the list, the same key with another response. A
+ * well-formed line whose answer breaks the template's rules is counted as malformed and kept out. */
+Status answerfile_import(const AnswerFile *f, const Dataset *d, const Responses *cache, const Ensemble *e, Arena *arena, Response **records,
+                         ImportCount *count);
+
+#endif
