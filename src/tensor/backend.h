@@ -88,9 +88,12 @@ struct Backend {
      * Also used per head: T*H rows of length D. */
     void (*rmsnorm)(Backend *be, int64_t T, int64_t C, const real *x, int64_t ldx, const real *w, real eps, real *y,
                     int64_t ldy, real *r);
-    /* dx (overwritten) and dw += ; x is the op's input */
+    /* dx (overwritten; may be dy with the same stride) and dw += ; x is the op's input */
     void (*rmsnorm_bwd)(Backend *be, int64_t T, int64_t C, const real *x, int64_t ldx, const real *w, const real *r,
                         const real *dy, int64_t ldy, real *dx, int64_t lddx, real *dw);
+    /* The same with dx += : the residual branch in one pass */
+    void (*rmsnorm_bwd_acc)(Backend *be, int64_t T, int64_t C, const real *x, int64_t ldx, const real *w, const real *r,
+                            const real *dy, int64_t ldy, real *dx, int64_t lddx, real *dw);
     /* y = (x-mean)/sqrt(var+eps)*w + b, population variance; stats (T,2) = mean, 1/sqrt(var+eps) */
     void (*layernorm)(Backend *be, int64_t T, int64_t C, const real *x, const real *w, const real *b, real eps, real *y,
                       real *stats);

@@ -32,8 +32,8 @@ static void cpu_rmsnorm(Backend *be, int64_t T, int64_t C, const real *x, int64_
     }
 }
 
-static void cpu_rmsnorm_bwd(Backend *be, int64_t T, int64_t C, const real *x, int64_t ldx, const real *w, const real *r,
-                            const real *dy, int64_t ldy, real *dx, int64_t lddx, real *dw)
+static void rmsnorm_bwd_any(Backend *be, int64_t T, int64_t C, const real *x, int64_t ldx, const real *w, const real *r,
+                            const real *dy, int64_t ldy, real *dx, int64_t lddx, real *dw, bool acc)
 {
     int threads = cpu_threads(be, T * C);
     int64_t stride;
@@ -50,13 +50,25 @@ static void cpu_rmsnorm_bwd(Backend *be, int64_t T, int64_t C, const real *x, in
             for (int64_t c = 0; c < C; c++) dot += g[c] * w[c] * xt[c];
             const real k = rt * rt * rt * dot / (real)C;
             for (int64_t c = 0; c < C; c++) {
-                real xc = xt[c], gc = g[c];
+                real xc = xt[c], gc = g[c], old = acc ? dxt[c] : 0;
                 dwi[c] += gc * (xc * rt);
-                dxt[c] = rt * w[c] * gc - k * xc;
+                dxt[c] = old + (rt * w[c] * gc - k * xc);
             }
         }
     }
     add_partials(threads, C, partial, stride, dw);
+}
+
+static void cpu_rmsnorm_bwd(Backend *be, int64_t T, int64_t C, const real *x, int64_t ldx, const real *w, const real *r,
+                            const real *dy, int64_t ldy, real *dx, int64_t lddx, real *dw)
+{
+    rmsnorm_bwd_any(be, T, C, x, ldx, w, r, dy, ldy, dx, lddx, dw, false);
+}
+
+static void cpu_rmsnorm_bwd_acc(Backend *be, int64_t T, int64_t C, const real *x, int64_t ldx, const real *w, const real *r,
+                                const real *dy, int64_t ldy, real *dx, int64_t lddx, real *dw)
+{
+    rmsnorm_bwd_any(be, T, C, x, ldx, w, r, dy, ldy, dx, lddx, dw, true);
 }
 
 static void cpu_layernorm(Backend *be, int64_t T, int64_t C, const real *x, const real *w, const real *b, real eps,
@@ -117,6 +129,7 @@ void backend_cpu_fill_norm(Backend *be)
 {
     be->rmsnorm = cpu_rmsnorm;
     be->rmsnorm_bwd = cpu_rmsnorm_bwd;
+    be->rmsnorm_bwd_acc = cpu_rmsnorm_bwd_acc;
     be->layernorm = cpu_layernorm;
     be->layernorm_bwd = cpu_layernorm_bwd;
 }

@@ -39,6 +39,17 @@ static void ref_rmsnorm_bwd(Backend *be, int64_t T, int64_t C, const real *x, in
     }
 }
 
+static void ref_rmsnorm_bwd_acc(Backend *be, int64_t T, int64_t C, const real *x, int64_t ldx, const real *w, const real *r,
+                                const real *dy, int64_t ldy, real *dx, int64_t lddx, real *dw)
+{
+    real *one = backend_host_alloc((size_t)C * sizeof(real));
+    for (int64_t t = 0; t < T; t++) {
+        ref_rmsnorm_bwd(be, 1, C, x + t * ldx, ldx, w, r + t, dy + t * ldy, ldy, one, C, dw);
+        for (int64_t c = 0; c < C; c++) dx[t * lddx + c] += one[c];
+    }
+    backend_host_free(one);
+}
+
 static void ref_layernorm(Backend *be, int64_t T, int64_t C, const real *x, const real *w, const real *b, real eps,
                           real *y, real *stats)
 {
@@ -272,6 +283,7 @@ void backend_ref_fill_nn(Backend *be)
 {
     be->rmsnorm = ref_rmsnorm;
     be->rmsnorm_bwd = ref_rmsnorm_bwd;
+    be->rmsnorm_bwd_acc = ref_rmsnorm_bwd_acc;
     be->layernorm = ref_layernorm;
     be->layernorm_bwd = ref_layernorm_bwd;
     be->rope = ref_rope;
