@@ -9,8 +9,9 @@
  *                  "filter": [{"step", "users", "items", "interactions"}, ...] from the raw data to the last 5-core round,
  *                  "text": {"title", "brand", "categories", "description", "keywords", "caption"}: how many items have each,
  *                  and what was rejected, dropped or tied (see data/prepare.h)
- *   items.jsonl    line i is item i: {"item": i, "id": "asin", "title", "brand", "categories": "A > B > C", "description",
- *                  "keywords", "caption"}; missing text is ""; nothing else (never a latent label)
+ *   items.jsonl    line i is item i: {"item": i, "id", "title", "brand", "categories": "A > B > C", "description", "keywords", "caption"}; missing text is
+ *                  ""; nothing else (never a latent label). "id" is the ASIN, or the source's own item number where some items have no ASIN
+ *                  (Industrial; meta.json source.item_ids says which). Several category paths are separated by " | ".
  *   users.tsv      header `user\tid`; raw id
  *   train.tsv      header `user\titems`; one training sequence a line, items space-separated in time order
  *   valid.tsv, test.tsv  header `user\thistory\ttarget\ttimestamp`; one evaluated row a line; history may be long:

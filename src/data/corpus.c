@@ -1,0 +1,177 @@
+/* data/corpus.c -- see corpus.h. */
+#include "data/corpus.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/rng.h"
+
+Corpus *corpus_create(Arena *arena, Ledger *ledger) {
+    Corpus *c = ARENA_NEW(arena, Corpus, 1);
+    c->arena = arena;
+    c->ledger = ledger;
+    c->users = strtable_create(arena);
+    c->items = strtable_create(arena);
+    c->item_id_kind = "asin";
+    c->steps = cJSON_CreateArray();
+    return c;
+}
+
+void corpus_add_event(Corpus *c, int64_t user, int64_t item, int64_t time_s) {
+    ARENA_GROW(c->arena, c->event, c->event_capacity, c->n_events + 1);
+    c->event[c->n_events] = (Event){(int32_t)user, (int32_t)item, time_s, c->n_events};
+    c->n_events++;
+}
+
+ItemText *corpus_text(Corpus *c, int64_t item) {
+    if (item >= c->n_text) {
+        ARENA_GROW(c->arena, c->text, c->text_capacity, item + 1);
+        memset(c->text + c->n_text, 0, (size_t)(item + 1 - c->n_text) * sizeof *c->text);
+        c->n_text = item + 1;
+    }
+    return &c->text[item];
+}
+
+void corpus_step(Corpus *c, const char *name) {
+    ArenaMark mark = arena_mark(c->arena);
+    int64_t n_users = strtable_count(c->users), n_items = strtable_count(c->items), users = 0, items = 0;
+    bool *user_seen = ARENA_NEW(c->arena, bool, n_users), *item_seen = ARENA_NEW(c->arena, bool, n_items);
+    for (int64_t e = 0; e < c->n_events; e++) {
+        users += !user_seen[c->event[e].user];
+        items += !item_seen[c->event[e].item];
+        user_seen[c->event[e].user] = item_seen[c->event[e].item] = true;
+    }
+    arena_release(c->arena, mark);
+    cJSON *step = cJSON_CreateObject();
+    cJSON_AddStringToObject(step, "step", name);
+    cJSON_AddNumberToObject(step, "users", (double)users);
+    cJSON_AddNumberToObject(step, "items", (double)items);
+    cJSON_AddNumberToObject(step, "interactions", (double)c->n_events);
+    cJSON_AddItemToArray(c->steps, step);
+    log_info("%-24s %8lld users %8lld items %9lld interactions", name, (long long)users, (long long)items, (long long)c->n_events);
+}
+
+static int compare_by_time(const void *a, const void *b) {
+    const Event *x = a, *y = b;
+    if (x->user != y->user) return (x->user > y->user) - (x->user < y->user);
+    if (x->time_s != y->time_s) return (x->time_s > y->time_s) - (x->time_s < y->time_s);
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+static int compare_by_order(const void *a, const void *b) {
+    const Event *x = a, *y = b;
+    if (x->user != y->user) return (x->user > y->user) - (x->user < y->user);
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+void corpus_sort(Corpus *c) { qsort(c->event, (size_t)c->n_events, sizeof *c->event, c->ordered ? compare_by_order : compare_by_time); }
+
+/* End of the run of events of the user at `begin`. */
+static int64_t user_end(const Corpus *c, int64_t begin) {
+    int64_t end = begin + 1;
+    while (end < c->n_events && c->event[end].user == c->event[begin].user) end++;
+    return end;
+}
+
+void corpus_drop_duplicates(Corpus *c, bool keep_repeats) {
+    ArenaMark mark = arena_mark(c->arena);
+    int64_t n_items = strtable_count(c->items), kept = 0, same = 0, repeats = 0;
+    int64_t *last_user = ARENA_NEW(c->arena, int64_t, n_items), *last_time = ARENA_NEW(c->arena, int64_t, n_items);
+    for (int64_t e = 0; e < c->n_events; e++) {
+        Event one = c->event[e];
+        bool again = last_user[one.item] == one.user + 1;
+        bool duplicate = again && !c->ordered && last_time[one.item] == one.time_s;
+        if (duplicate) same++;
+        else if (again) repeats++;
+        if (duplicate || (again && !keep_repeats)) continue;
+        last_user[one.item] = one.user + 1;
+        last_time[one.item] = one.time_s;
+        c->event[kept++] = one;
+    }
+    c->n_events = kept;
+    arena_release(c->arena, mark);
+    ledger_note(c->ledger, "duplicate_lines_dropped", same);
+    ledger_note(c->ledger, keep_repeats ? "repeated_items_kept" : "repeated_items_dropped", repeats);
+}
+
+void corpus_shuffle_ties(Corpus *c, uint64_t seed) {
+    for (int64_t begin = 0, end; begin < c->n_events; begin = end) {
+        end = begin + 1;
+        while (end < c->n_events && c->event[end].user == c->event[begin].user && c->event[end].time_s == c->event[begin].time_s) end++;
+        if (c->event[begin].time_s == 0 || end - begin < 2) continue;
+        const char *key = strtable_get(c->users, c->event[begin].user);
+        Rng rng = rng_make(seed, RNG_STAGE_PREPROCESS, RNG_TIES, (uint32_t)c->event[begin].time_s, fnv1a64(key, strlen(key)));
+        for (int64_t n = end - begin; n > 1; n--) {
+            int64_t other = (int64_t)rng_below(&rng, (uint64_t)n);
+            Event swap = c->event[begin + n - 1];
+            c->event[begin + n - 1] = c->event[begin + other];
+            c->event[begin + other] = swap;
+        }
+    }
+}
+
+void corpus_drop_untitled(Corpus *c) {
+    int64_t kept = 0;
+    for (int64_t e = 0; e < c->n_events; e++) {
+        const ItemText *text = corpus_text(c, c->event[e].item);
+        if (text->title && *text->title) c->event[kept++] = c->event[e];
+    }
+    c->n_events = kept;
+}
+
+/* Keep events whose user (or item) has at least k; returns whether any went. */
+static bool drop_rare(Corpus *c, bool by_user, int64_t k) {
+    ArenaMark mark = arena_mark(c->arena);
+    int64_t *count = ARENA_NEW(c->arena, int64_t, strtable_count(by_user ? c->users : c->items)), kept = 0;
+    for (int64_t e = 0; e < c->n_events; e++) count[by_user ? c->event[e].user : c->event[e].item]++;
+    for (int64_t e = 0; e < c->n_events; e++)
+        if (count[by_user ? c->event[e].user : c->event[e].item] >= k) c->event[kept++] = c->event[e];
+    bool dropped = kept < c->n_events;
+    c->n_events = kept;
+    arena_release(c->arena, mark);
+    return dropped;
+}
+
+void corpus_core(Corpus *c, int64_t k) {
+    for (int64_t round = 1;; round++) {
+        bool users = drop_rare(c, true, k), items = drop_rare(c, false, k);
+        if (!users && !items) {
+            if (round == 1) corpus_step(c, arena_printf(c->arena, "%lld-core, no change", (long long)k));
+            return;
+        }
+        corpus_step(c, arena_printf(c->arena, "%lld-core, round %lld", (long long)k, (long long)round));
+    }
+}
+
+cJSON *corpus_ties_json(const Corpus *c) {
+    int64_t pairs = 0, equal = 0, ascending = 0, unordered = 0, unknown = 0, users_tied = 0, last_tied = 0;
+    for (int64_t begin = 0, end; begin < c->n_events; begin = end) {
+        end = user_end(c, begin);
+        bool tied = false, last = false;
+        for (int64_t e = begin; e < end; e++) {
+            unknown += c->event[e].time_s == 0;
+            if (e == begin) continue;
+            const Event *a = &c->event[e - 1], *b = &c->event[e];
+            bool known = a->time_s && b->time_s;
+            pairs++;
+            last = known && a->time_s == b->time_s;
+            unordered += known && a->time_s > b->time_s;
+            equal += last;
+            tied |= last;
+            ascending += last && strcmp(c->text[a->item].id, c->text[b->item].id) < 0;
+        }
+        users_tied += tied;
+        last_tied += last;
+    }
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddNumberToObject(root, "adjacent_pairs", (double)pairs);
+    cJSON_AddNumberToObject(root, "equal_time_pairs", (double)equal);
+    cJSON_AddNumberToObject(root, "ascending_id_pairs", (double)ascending);
+    cJSON_AddNumberToObject(root, "users_with_ties", (double)users_tied);
+    cJSON_AddNumberToObject(root, "last_two_tied", (double)last_tied);
+    cJSON_AddNumberToObject(root, "unknown_times", (double)unknown);
+    cJSON_AddNumberToObject(root, "out_of_order_pairs", (double)unordered);
+    return root;
+}

@@ -1,0 +1,232 @@
+/* data/prepare.c -- see prepare.h. */
+#include "data/prepare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "data/corpus.h"
+#include "data/export.h"
+#include "data/import.h"
+#include "data/split.h"
+#include "io/atomic.h"
+
+typedef struct Prepare {
+    Arena *arena;
+    const RegistryEntry *entry;
+    const PrepareSettings *settings;
+    const char *raw, *out;
+    SourceForm form;
+    Corpus *corpus;
+    Split split;
+    Numbering users, items;
+    Manifest *manifest;
+} Prepare;
+
+static const char *raw_path(Prepare *p, const char *role) {
+    const RegistryFile *file = registry_file(p->entry, role);
+    const char *path = file ? arena_printf(p->arena, "%s/%s", p->raw, file->name) : NULL;
+    return path && path_exists(path) ? path : NULL;
+}
+
+static Status read_source(Prepare *p) {
+    if (p->form == SOURCE_SEQUENCES) {
+        for (int f = 0; registry_sequence_files[f]; f++) {
+            const char *path = arena_printf(p->arena, "%s/%s", p->raw, registry_sequence_files[f]);
+            if (path_exists(path)) manifest_input(p->manifest, path);
+        }
+        return import_sequences(p->corpus, p->raw);
+    }
+    const char *roles[] = {"reviews", "meta", "captions"}, *path[3];
+    for (int r = 0; r < 3; r++)
+        if ((path[r] = raw_path(p, roles[r]))) manifest_input(p->manifest, path[r]);
+    if (!path[0]) return FAIL(E_INPUT, "get it with 01_download", "%s: no reviews file of %s", p->raw, p->entry->name);
+    MetaSyntax syntax = strcmp(p->entry->release, "amazon-2014") == 0 ? META_PYTHON : META_JSON;
+    return import_amazon(p->corpus, path[0], path[1], syntax, path[2]);
+}
+
+static Status filter(Prepare *p) {
+    Corpus *c = p->corpus;
+    corpus_step(c, "read");
+    corpus_sort(c);
+    corpus_drop_duplicates(c, p->settings->keep_repeats);
+    corpus_step(c, "duplicates dropped");
+    if (p->form == SOURCE_RAW && p->entry->drop_untitled) {
+        corpus_drop_untitled(c);
+        corpus_step(c, "untitled items dropped");
+    }
+    int64_t before = c->n_events;
+    corpus_core(c, p->settings->k_core);
+    if (c->n_events == 0)
+        return FAIL(E_INPUT, "lower --k-core, or give more data", "%s: nothing of %lld interactions is left after the %lld-core", p->raw, (long long)before,
+                    (long long)p->settings->k_core);
+    return OK;
+}
+
+static Status split(Prepare *p) {
+    Corpus *c = p->corpus;
+    bool shuffle = strcmp(p->settings->ties, "shuffle") == 0;
+    if (shuffle) corpus_shuffle_ties(c, p->settings->seed);
+    p->split.begin = split_begin(c);
+    if (strcmp(p->settings->protocol, "leave-last-out") == 0) return split_leave_last_out(c, &p->split), OK;
+    ExactRows *rows = NULL;
+    if (p->form == SOURCE_SEQUENCES && !shuffle) TRY(import_exact_rows(c, p->raw, p->split.begin, &rows));
+    return split_chrono(c, rows, &p->split);
+}
+
+/* ---- numbering ---- */
+
+typedef struct KeyedId { uint32_t key[2]; int64_t source; const char *id; } KeyedId;
+
+static int compare_keyed(const void *a, const void *b) {
+    const KeyedId *x = a, *y = b;
+    for (int w = 0; w < 2; w++)
+        if (x->key[w] != y->key[w]) return x->key[w] > y->key[w] ? 1 : -1;
+    return strcmp(x->id, y->id);
+}
+
+/* Number the ids that are `used` in the order of Philox(seed, hash of id). */
+static Numbering number_ids(Arena *arena, uint64_t seed, int64_t n, const bool *used, const char *(*id_of)(const Corpus *, int64_t), const Corpus *c) {
+    Numbering numbering = {0, ARENA_NEW(arena, int32_t, n), ARENA_NEW(arena, int64_t, n)};
+    KeyedId *ids = ARENA_NEW(arena, KeyedId, n);
+    uint64_t stage_key = rng_key(seed, RNG_STAGE_PREPROCESS, RNG_PERMUTE);
+    const uint32_t key[2] = {(uint32_t)stage_key, (uint32_t)(stage_key >> 32)};
+    for (int64_t i = 0; i < n; i++) {
+        numbering.number[i] = -1;
+        if (!used[i]) continue;
+        const char *id = id_of(c, i);
+        uint64_t hash = fnv1a64(id, strlen(id));
+        uint32_t counter[4] = {(uint32_t)hash, (uint32_t)(hash >> 32), 0, 0}, word[4];
+        philox4x32(counter, key, word);
+        ids[numbering.count++] = (KeyedId){{word[0], word[1]}, i, id};
+    }
+    qsort(ids, (size_t)numbering.count, sizeof *ids, compare_keyed);
+    for (int64_t k = 0; k < numbering.count; k++) {
+        numbering.number[ids[k].source] = (int32_t)k;
+        numbering.source[k] = ids[k].source;
+    }
+    return numbering;
+}
+
+static const char *item_id(const Corpus *c, int64_t i) { return c->text[i].id; }
+
+static void number(Prepare *p) {
+    Corpus *c = p->corpus;
+    int64_t n_users = strtable_count(c->users), n_items = strtable_count(c->items);
+    bool *user_used = ARENA_NEW(p->arena, bool, n_users), *item_used = ARENA_NEW(p->arena, bool, n_items);
+    for (int64_t e = 0; e < c->n_events; e++) user_used[c->event[e].user] = item_used[c->event[e].item] = true;
+    p->users = number_ids(p->arena, p->settings->seed, n_users, user_used, export_user_id, c);
+    p->items = number_ids(p->arena, p->settings->seed, n_items, item_used, item_id, c);
+}
+
+/* ---- meta.json ---- */
+
+static cJSON *source_json(const Prepare *p) {
+    cJSON *source = cJSON_CreateObject();
+    cJSON_AddStringToObject(source, "form", p->form == SOURCE_RAW ? "raw" : "sequences");
+    cJSON_AddStringToObject(source, "release", p->entry->release);
+    cJSON_AddStringToObject(source, "rows_from", p->split.rows_from);
+    cJSON_AddStringToObject(source, "item_ids", p->corpus->item_id_kind);
+    return source;
+}
+
+static cJSON *counts_json(const Prepare *p) {
+    cJSON *counts = cJSON_CreateObject();
+    int64_t sequences = 0;
+    for (int64_t u = 0; u < strtable_count(p->corpus->users); u++) sequences += p->split.train_end[u] > 0;
+    cJSON_AddNumberToObject(counts, "users", (double)p->users.count);
+    cJSON_AddNumberToObject(counts, "items", (double)p->items.count);
+    cJSON_AddNumberToObject(counts, "interactions", (double)p->corpus->n_events);
+    cJSON_AddNumberToObject(counts, "train_sequences", (double)sequences);
+    cJSON_AddNumberToObject(counts, "train_rows", (double)p->split.n_train);
+    cJSON_AddNumberToObject(counts, "valid_rows", (double)p->split.n_valid);
+    cJSON_AddNumberToObject(counts, "test_rows", (double)p->split.n_test);
+    return counts;
+}
+
+static bool counts_met(const Prepare *p) {
+    const RegistryEntry *e = p->entry;
+    return p->users.count == e->users && p->items.count == e->items && p->corpus->n_events == e->interactions;
+}
+
+static Status write_meta(Prepare *p) {
+    const RegistryEntry *e = p->entry;
+    cJSON *meta = cJSON_CreateObject();
+    cJSON_AddStringToObject(meta, "name", e->name);
+    cJSON_AddStringToObject(meta, "label", e->label);
+    cJSON_AddBoolToObject(meta, "simulated", e->simulated);
+    cJSON_AddStringToObject(meta, "protocol", p->split.protocol);
+    cJSON_AddNumberToObject(meta, "max_history", (double)p->split.max_history);
+    cJSON_AddItemToObject(meta, "counts", counts_json(p));
+    cJSON_AddItemToObject(meta, "text", export_text_counts(p->corpus, &p->items));
+    cJSON_AddItemToObject(meta, "filter", p->corpus->steps);
+    p->corpus->steps = NULL;
+    cJSON_AddItemToObject(meta, "source", source_json(p));
+    cJSON_AddNumberToObject(meta, "seed", (double)p->settings->seed);
+    cJSON_AddNumberToObject(meta, "k_core", (double)p->settings->k_core);
+    cJSON_AddStringToObject(meta, "repeats", p->settings->keep_repeats ? "keep" : "first");
+    cJSON *ties = corpus_ties_json(p->corpus);
+    cJSON_AddStringToObject(ties, "rule", p->settings->ties);
+    cJSON_AddItemToObject(meta, "ties", ties);
+    cJSON_AddItemToObject(meta, "input", ledger_json(p->corpus->ledger));
+    if (e->users) {
+        cJSON *expected = cJSON_AddObjectToObject(meta, "expected");
+        cJSON_AddNumberToObject(expected, "users", (double)e->users);
+        cJSON_AddNumberToObject(expected, "items", (double)e->items);
+        cJSON_AddNumberToObject(expected, "interactions", (double)e->interactions);
+        cJSON_AddBoolToObject(expected, "met", counts_met(p));
+    }
+    const char *path = arena_printf(p->arena, "%s/meta.json", p->out);
+    Status status = json_write_file(path, meta);
+    cJSON_Delete(meta);
+    if (status == OK) manifest_output(p->manifest, path);
+    return status;
+}
+
+static Status check_expected(const Prepare *p) {
+    const RegistryEntry *e = p->entry;
+    if (!e->users || counts_met(p)) return OK;
+    bool binding = p->settings->check_counts && (p->form == SOURCE_SEQUENCES || e->expected_raw);
+    log_warn("counts differ from the published ones: %lld users, %lld items, %lld interactions; published %lld, %lld, %lld", (long long)p->users.count,
+             (long long)p->items.count, (long long)p->corpus->n_events, (long long)e->users, (long long)e->items, (long long)e->interactions);
+    if (!binding) return OK;
+    return FAIL(E_INPUT, "compare the source with the one in data_prep/datasets.json, or go on with --check-counts 0",
+                "%s: %lld users, %lld items, %lld interactions after filtering; %lld, %lld, %lld are published for %s", p->raw, (long long)p->users.count,
+                (long long)p->items.count, (long long)p->corpus->n_events, (long long)e->users, (long long)e->items, (long long)e->interactions, e->label);
+}
+
+/* ---- all together ---- */
+
+static Status prepare_all(Prepare *p) {
+    Corpus *c = p->corpus;
+    Status read = read_source(p);
+    TRY(dir_make(p->out));
+    if (read != OK) return read;
+    TRY(ledger_write(c->ledger, p->out));
+    TRY(ledger_check(c->ledger, p->settings->max_loss, p->out));
+    corpus_complete_text(c);
+    TRY(filter(p));
+    TRY(split(p));
+    number(p);
+    TRY(check_expected(p));
+    manifest_output(p->manifest, arena_printf(p->arena, "%s/rejected.tsv", p->out));
+    TRY(export_all(c, &p->split, &p->users, &p->items, p->out, p->manifest));
+    return write_meta(p);
+}
+
+Status prepare_dataset(const RegistryEntry *entry, const char *raw, const PrepareSettings *settings, const char *out, Manifest *manifest) {
+    SourceForm form = registry_form(entry, raw);
+    if (form == SOURCE_NONE)
+        return FAIL(E_INPUT, "get the files with 01_download, or point --raw at a folder that has them",
+                    "%s: neither sequences.txt and items.jsonl nor the raw files of %s are here", raw, entry->name);
+    Arena *arena = arena_create("preprocess");
+    Prepare p = {.arena = arena, .entry = entry, .settings = settings, .raw = raw, .out = out, .form = form, .manifest = manifest};
+    p.corpus = corpus_create(arena, ledger_create(arena));
+    Status status = prepare_all(&p);
+    cJSON_Delete(p.corpus->steps);
+    arena_destroy(arena);
+    return status;
+}

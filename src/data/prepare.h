@@ -1,0 +1,34 @@
+/* data/prepare.h -- from a source folder to a data set folder (the work of 02_preprocess).
+ *
+ * Steps, each counted in meta.json: read, drop duplicate lines, (drop untitled items), iterative k-core over users and items, (shuffle ties), split, number,
+ * write. Items and users are numbered by a keyed hash of their ids: an order that depends on the seed and the ids alone, neither on the source's order nor
+ * on anything the users did.
+ *
+ * meta.json beyond dataset.h:
+ *   "source": {"form": "sequences" | "raw", "release", "rows_from", "item_ids": "asin" | "source number"}
+ *   "seed", "k_core", "repeats", "ties": {"rule": "file" | "shuffle", counts of corpus_ties_json}
+ *   "input": ledger_json (what was read, rejected, or treated by a rule)
+ *   "expected": counts of datasets.json and "met", where known */
+#ifndef DIGR_DATA_PREPARE_H
+#define DIGR_DATA_PREPARE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "data/registry.h"
+#include "io/manifest.h"
+
+typedef struct PrepareSettings {
+    const char *protocol, *ties; /* "leave-last-out" | "chrono-8-1-1"; "file" | "shuffle" */
+    int64_t k_core;
+    bool keep_repeats, check_counts;
+    double max_loss;             /* share of records */
+    uint64_t seed;
+} PrepareSettings;
+
+/* prepare_dataset -- reads `raw`, writes meta.json, items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv, rejected.tsv into `out`. manifest gets inputs
+ * and outputs. E_INPUT: nothing usable, too much lost, or other counts than expected. */
+Status prepare_dataset(const RegistryEntry *entry, const char *raw, const PrepareSettings *settings, const char *out, Manifest *manifest);
+
+#endif

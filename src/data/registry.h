@@ -1,0 +1,51 @@
+/* data/registry.h -- data_prep/datasets.json: the data sets by name, what their files are called, where they can be had, what must come out.
+ *
+ *   {"format": "digr-datasets/1", "datasets": [{
+ *      "name": "beauty", "label": "Beauty (Amazon 2014)", "release": "amazon-2014" | "amazon-2018", "simulated": false,
+ *      "folder": "beauty",              sub-folder of a source that may hold it
+ *      "files": [{"role": "reviews" | "meta" | "captions", "name": "...json.gz", "urls": ["https://..."], "bytes": n, "sha256": "..."}],
+ *                                       urls in order of preference; bytes and sha256 where known
+ *      "expected": {"users", "items", "interactions"},   after filtering; absent: unknown
+ *      "expected_raw": false,           whether raw files must give these counts as well (the sequence form always must)
+ *      "drop_untitled": true,           raw form: items without a title go before the 5-core (as LC-Rec does)
+ *      "hint": "how to make it"}]}      shown when there is nothing to download
+ */
+#ifndef DIGR_DATA_REGISTRY_H
+#define DIGR_DATA_REGISTRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+
+enum { REGISTRY_MAX_FILES = 4, REGISTRY_MAX_URLS = 8 };
+
+typedef struct RegistryFile {
+    const char *role, *name, *sha256; /* sha256 "": unknown */
+    const char *url[REGISTRY_MAX_URLS];
+    int64_t n_urls, bytes;            /* bytes 0: unknown */
+    bool optional;                    /* captions may be absent */
+} RegistryFile;
+
+typedef struct RegistryEntry {
+    const char *name, *label, *release, *folder, *hint;
+    bool simulated, drop_untitled, expected_raw;
+    RegistryFile file[REGISTRY_MAX_FILES];
+    int64_t n_files;
+    int64_t users, items, interactions; /* expected; 0: unknown */
+} RegistryEntry;
+
+/* registry_find -- the entry `name` of the JSON file `path`, in arena. E_USAGE when there is none (lists the names). */
+Status registry_find(const char *path, const char *name, Arena *arena, RegistryEntry **entry);
+/* registry_file -- by role; NULL when the entry has none. */
+const RegistryFile *registry_file(const RegistryEntry *entry, const char *role);
+
+/* What a folder holds: the sequence form (sequences.txt and items.jsonl), the entry's raw files, or nothing usable. */
+typedef enum SourceForm { SOURCE_NONE, SOURCE_SEQUENCES, SOURCE_RAW } SourceForm;
+SourceForm registry_form(const RegistryEntry *entry, const char *dir);
+/* The files of the sequence form; needed ones first. NULL ends the list. */
+extern const char *const registry_sequence_files[];
+enum { REGISTRY_SEQUENCE_NEEDED = 2 };
+
+#endif
