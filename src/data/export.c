@@ -14,9 +14,9 @@ static const char *item_text(const ItemText *t, int which) {
     return texts[which];
 }
 
-const char *export_user_id(const Corpus *c, int64_t user) { return c->user_id ? c->user_id[user] : strtable_get(c->users, user); }
+const char *export_user_id(const Intake *c, int64_t user) { return c->user_id ? c->user_id[user] : strtable_get(c->users, user); }
 
-cJSON *export_text_counts(const Corpus *c, const Numbering *items) {
+cJSON *export_text_counts(const Intake *c, const Numbering *items) {
     cJSON *counts = cJSON_CreateObject();
     for (int t = 0; t < TEXTS; t++) {
         int64_t n = 0;
@@ -26,7 +26,7 @@ cJSON *export_text_counts(const Corpus *c, const Numbering *items) {
     return counts;
 }
 
-static Status write_items(const Corpus *c, const Numbering *items, FILE *f) {
+static Status write_items(const Intake *c, const Numbering *items, FILE *f) {
     for (int64_t i = 0; i < items->count; i++) {
         const ItemText *t = &c->text[items->source[i]];
         cJSON *line = cJSON_CreateObject();
@@ -42,17 +42,17 @@ static Status write_items(const Corpus *c, const Numbering *items, FILE *f) {
     return OK;
 }
 
-static void write_users(const Corpus *c, const Numbering *users, FILE *f) {
+static void write_users(const Intake *c, const Numbering *users, FILE *f) {
     fprintf(f, "user\tid\n");
     for (int64_t u = 0; u < users->count; u++) fprintf(f, "%lld\t%s\n", (long long)u, export_user_id(c, users->source[u]));
 }
 
 /* Items of events [begin, end), space-separated. */
-static void write_list(const Corpus *c, const Numbering *items, int64_t begin, int64_t end, FILE *f) {
+static void write_list(const Intake *c, const Numbering *items, int64_t begin, int64_t end, FILE *f) {
     for (int64_t e = begin; e < end; e++) fprintf(f, "%s%d", e > begin ? " " : "", items->number[c->event[e].item]);
 }
 
-static void write_train(const Corpus *c, const Split *s, const Numbering *users, const Numbering *items, FILE *f) {
+static void write_train(const Intake *c, const Split *s, const Numbering *users, const Numbering *items, FILE *f) {
     fprintf(f, "user\titems\n");
     for (int64_t u = 0; u < users->count; u++) {
         int64_t source = users->source[u], begin = s->begin[source], n = s->train_end[source];
@@ -63,7 +63,7 @@ static void write_train(const Corpus *c, const Split *s, const Numbering *users,
     }
 }
 
-static void write_row(const Corpus *c, const Split *s, const ExactRow *row, const Numbering *users, const Numbering *items, FILE *f) {
+static void write_row(const Intake *c, const Split *s, const ExactRow *row, const Numbering *users, const Numbering *items, FILE *f) {
     int64_t begin = s->begin[row->user], target = begin + row->position;
     int64_t time = row->time_s ? row->time_s : c->event[target].time_s;
     fprintf(f, "%d\t", users->number[row->user]);
@@ -71,7 +71,7 @@ static void write_row(const Corpus *c, const Split *s, const ExactRow *row, cons
     fprintf(f, "\t%d\t%lld\n", items->number[c->event[target].item], (long long)time);
 }
 
-static void write_rows(const Corpus *c, const Split *s, const ExactRow *rows, int64_t n, const Numbering *users, const Numbering *items, FILE *f) {
+static void write_rows(const Intake *c, const Split *s, const ExactRow *rows, int64_t n, const Numbering *users, const Numbering *items, FILE *f) {
     fprintf(f, "user\thistory\ttarget\ttimestamp\n");
     if (strcmp(s->protocol, "leave-last-out") != 0) {
         for (int64_t r = 0; r < n; r++) write_row(c, s, &rows[r], users, items, f);
@@ -85,7 +85,7 @@ static void write_rows(const Corpus *c, const Split *s, const ExactRow *rows, in
     arena_release(c->arena, mark);
 }
 
-Status export_all(const Corpus *c, const Split *s, const Numbering *users, const Numbering *items, const char *out, Manifest *manifest) {
+Status export_all(const Intake *c, const Split *s, const Numbering *users, const Numbering *items, const char *out, Manifest *manifest) {
     static const char *const names[] = {"items.jsonl", "users.tsv", "train.tsv", "valid.tsv", "test.tsv"};
     for (int which = 0; which < 5; which++) {
         const char *path = arena_printf(c->arena, "%s/%s", out, names[which]);

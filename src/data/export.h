@@ -4,7 +4,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "data/corpus.h"
+#include "data/intake.h"
 #include "data/split.h"
 #include "io/manifest.h"
 
@@ -15,10 +15,10 @@ typedef struct Numbering {
     int64_t *source; /* (count) */
 } Numbering;
 
-const char *export_user_id(const Corpus *c, int64_t user); /* the raw id of a user key */
+const char *export_user_id(const Intake *c, int64_t user); /* the raw id of a user key */
 /* export_text_counts -- {"title": n, ...}: items with such text; caller deletes. */
-cJSON *export_text_counts(const Corpus *c, const Numbering *items);
+cJSON *export_text_counts(const Intake *c, const Numbering *items);
 /* export_all -- items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv; each is atomic and named to the manifest. */
-Status export_all(const Corpus *c, const Split *s, const Numbering *users, const Numbering *items, const char *out, Manifest *manifest);
+Status export_all(const Intake *c, const Split *s, const Numbering *users, const Numbering *items, const char *out, Manifest *manifest);
 
 #endif

@@ -1,9 +1,9 @@
-/* data/import.h -- readers of what the field passes around, into a Corpus. Faulty records go to the corpus's ledger with file and line; a stream that
+/* data/import.h -- readers of what the field passes around, into an Intake. Faulty records go to the intake's ledger with file and line; a stream that
  * is truncated or corrupt ends the run at once (E_INPUT), because nobody can know how much is missing. */
 #ifndef DIGR_DATA_IMPORT_H
 #define DIGR_DATA_IMPORT_H
 
-#include "data/corpus.h"
+#include "data/intake.h"
 
 typedef enum MetaSyntax { META_PYTHON, META_JSON } MetaSyntax; /* Amazon 2014, Amazon 2018 */
 
@@ -11,14 +11,14 @@ typedef enum MetaSyntax { META_PYTHON, META_JSON } MetaSyntax; /* Amazon 2014, A
  * description (text or list), categories (list of paths, 2014) or category (one path, 2018), feature (list, 2018). captions: JSON lines with asin and
  * caption. meta and captions may be NULL. Rules, each counted in the ledger: the first of several lines on one item counts; lines on items without
  * reviews are skipped; a title that is page script ("getTime") is no title. Texts pass text_clean. */
-Status import_amazon(Corpus *c, const char *reviews, const char *meta, MetaSyntax syntax, const char *captions);
+Status import_amazon(Intake *c, const char *reviews, const char *meta, MetaSyntax syntax, const char *captions);
 
 /* import_sequences -- sequences.txt (`user item item ...`, in time order), items.jsonl, and where present timestamps.txt (the same shape, Unix seconds,
  * 0 = unknown) and users.txt (`user rawid`) of `dir`. Texts are taken as they are. */
-Status import_sequences(Corpus *c, const char *dir);
+Status import_sequences(Intake *c, const char *dir);
 
-/* corpus_complete_text -- after reading: every item gets an id and no field stays NULL. */
-void corpus_complete_text(Corpus *c);
+/* intake_complete_text -- after reading: every item gets an id and no field stays NULL. */
+void intake_complete_text(Intake *c);
 
 /* Rows of an exact split that came with the sequences: minionerec_{train,valid,test}.tsv with header `user\thistory\ttarget\ttimestamp`. */
 typedef struct ExactRow { int32_t user; int32_t position; int64_t time_s; } ExactRow; /* user: key number; target = sequence[position] */
@@ -26,6 +26,6 @@ typedef struct ExactRows { int64_t n[3]; ExactRow *row[3]; } ExactRows; /* train
 
 /* import_exact_rows -- *rows NULL when dir has no such files. A user's rows over the three files are its positions 1, 2, 3, ...; each row must be a window
  * of the user's sequence (E_INPUT names file and line). begin (users+1): first event of each user in c->event, which must be in source order. */
-Status import_exact_rows(const Corpus *c, const char *dir, const int64_t *begin, ExactRows **rows);
+Status import_exact_rows(const Intake *c, const char *dir, const int64_t *begin, ExactRows **rows);
 
 #endif

@@ -12,7 +12,7 @@
 
 /* What to do with one parsed line; on a fault of the line, FAIL and return it. */
 typedef struct LineJob {
-    Corpus *corpus;
+    Intake *intake;
     const char *path;
     LedgerSort sort;
     MetaSyntax syntax;
@@ -28,7 +28,7 @@ static Status each_line(LineJob *job) {
     if (long_read) progress_begin(&progress, "MiB", line_file_bytes(reader) >> 20, 0);
     const char *text;
     size_t n;
-    Ledger *ledger = job->corpus->ledger;
+    Ledger *ledger = job->intake->ledger;
     while (line_next(reader, &text, &n)) {
         int64_t number = line_number(reader);
         ledger_seen(ledger, job->sort, 1);
@@ -72,8 +72,8 @@ static Status take_review(LineJob *job, int64_t line, const cJSON *tree) {
         job->fault = FAULT_TIME;
         return FAIL(E_INPUT, NULL, "unixReviewTime %.17g is no second between 1995 and 2100", time);
     }
-    Corpus *c = job->corpus;
-    corpus_add_event(c, strtable_add(c->users, user), strtable_add(c->items, asin), (int64_t)time);
+    Intake *c = job->intake;
+    intake_add_event(c, strtable_add(c->users, user), strtable_add(c->items, asin), (int64_t)time);
     return OK;
 }
 
@@ -108,10 +108,10 @@ static Status join_texts(const cJSON *value, const char *key, const char *glue, 
 static Status take_meta(LineJob *job, int64_t line, const cJSON *tree) {
     const char *asin;
     TRY(get_key(job, line, tree, "asin", &asin));
-    Corpus *c = job->corpus;
+    Intake *c = job->intake;
     int64_t item = strtable_find(c->items, asin);
     if (item < 0) return ledger_note(c->ledger, "metadata_of_other_items", 1), OK;
-    if (corpus_text(c, item)->id) return ledger_note(c->ledger, "metadata_repeated", 1), OK;
+    if (intake_text(c, item)->id) return ledger_note(c->ledger, "metadata_repeated", 1), OK;
     ItemText text = {0};
     const cJSON *paths = cJSON_GetObjectItemCaseSensitive(tree, "categories");
     if (!paths) paths = cJSON_GetObjectItemCaseSensitive(tree, "category");
@@ -125,7 +125,7 @@ static Status take_meta(LineJob *job, int64_t line, const cJSON *tree) {
         text.title = "";
     }
     text.id = strtable_get(c->items, item);
-    *corpus_text(c, item) = text;
+    *intake_text(c, item) = text;
     return OK;
 }
 
@@ -133,13 +133,13 @@ static Status take_caption(LineJob *job, int64_t line, const cJSON *tree) {
     const char *asin, *caption;
     TRY(get_key(job, line, tree, "asin", &asin));
     TRY(json_get_string(job->path, tree, "caption", &caption));
-    int64_t item = strtable_find(job->corpus->items, asin);
-    if (item < 0) return ledger_note(job->corpus->ledger, "captions_of_other_items", 1), OK;
-    corpus_text(job->corpus, item)->caption = text_clean(job->corpus->arena, caption);
+    int64_t item = strtable_find(job->intake->items, asin);
+    if (item < 0) return ledger_note(job->intake->ledger, "captions_of_other_items", 1), OK;
+    intake_text(job->intake, item)->caption = text_clean(job->intake->arena, caption);
     return OK;
 }
 
-Status import_amazon(Corpus *c, const char *reviews, const char *meta, MetaSyntax syntax, const char *captions) {
+Status import_amazon(Intake *c, const char *reviews, const char *meta, MetaSyntax syntax, const char *captions) {
     LineJob job = {c, reviews, LEDGER_INTERACTIONS, META_JSON, FAULT_SYNTAX, take_review};
     TRY(each_line(&job));
     if (meta) {
@@ -153,10 +153,10 @@ Status import_amazon(Corpus *c, const char *reviews, const char *meta, MetaSynta
     return OK;
 }
 
-void corpus_complete_text(Corpus *c) {
+void intake_complete_text(Intake *c) {
     int64_t n = strtable_count(c->items), without = 0;
     for (int64_t i = 0; i < n; i++) {
-        ItemText *t = corpus_text(c, i);
+        ItemText *t = intake_text(c, i);
         without += !t->id;
         if (!t->id) t->id = strtable_get(c->items, i);
         const char **const fields[] = {&t->title, &t->brand, &t->categories, &t->description, &t->keywords, &t->caption};

@@ -11,7 +11,7 @@ static const char *const part_names[3] = {"train", "valid", "test"};
 static const char fix_exact[] = "these rows belong to other sequences; remove them to split by time instead";
 
 /* Item of the next word before `stop` at *text; -1 when unknown or malformed. *text moves to the stop. */
-static int64_t next_item(const Corpus *c, const char **text, char stop) {
+static int64_t next_item(const Intake *c, const char **text, char stop) {
     char word[32];
     size_t n = 0;
     const char *p = *text;
@@ -23,7 +23,7 @@ static int64_t next_item(const Corpus *c, const char **text, char stop) {
 }
 
 /* One row; position is how many rows this user had before, plus one. NULL when it is the window of the sequence that ends there. */
-static const char *check_row(const Corpus *c, const int64_t *begin, int64_t *position, const char *line, ExactRow *row) {
+static const char *check_row(const Intake *c, const int64_t *begin, int64_t *position, const char *line, ExactRow *row) {
     char user[64];
     const char *tab = strchr(line, '\t');
     if (!tab || (size_t)(tab - line) >= sizeof user) return "expected user, history, target, timestamp";
@@ -48,7 +48,7 @@ static const char *check_row(const Corpus *c, const int64_t *begin, int64_t *pos
     return NULL;
 }
 
-static Status read_part(const Corpus *c, const char *path, const int64_t *begin, int64_t *position, ExactRow **rows, int64_t *n_rows) {
+static Status read_part(const Intake *c, const char *path, const int64_t *begin, int64_t *position, ExactRow **rows, int64_t *n_rows) {
     LineReader *reader;
     TRY(line_open(path, &reader));
     size_t capacity = 0, length;
@@ -68,7 +68,7 @@ static Status read_part(const Corpus *c, const char *path, const int64_t *begin,
     return fault ? FAIL(E_INPUT, fix_exact, "%s:%lld: %s", path, (long long)bad, fault) : OK;
 }
 
-Status import_exact_rows(const Corpus *c, const char *dir, const int64_t *begin, ExactRows **rows) {
+Status import_exact_rows(const Intake *c, const char *dir, const int64_t *begin, ExactRows **rows) {
     *rows = NULL;
     if (!path_exists(arena_printf(c->arena, "%s/minionerec_train.tsv", dir))) return OK;
     ExactRows *r = ARENA_NEW(c->arena, ExactRows, 1);

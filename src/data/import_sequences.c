@@ -27,7 +27,7 @@ static Status category_text(const char *where, const cJSON *list, Arena *arena, 
     return OK;
 }
 
-static Status take_item(Corpus *c, const char *where, const cJSON *tree, Fault *fault) {
+static Status take_item(Intake *c, const char *where, const cJSON *tree, Fault *fault) {
     int64_t number;
     ItemText text = {0};
     char key[32];
@@ -45,11 +45,11 @@ static Status take_item(Corpus *c, const char *where, const cJSON *tree, Fault *
     text.description = opt_text(tree, "description", c->arena);
     text.keywords = opt_text(tree, "keywords", c->arena);
     text.caption = opt_text(tree, "image_caption", c->arena);
-    *corpus_text(c, item) = text;
+    *intake_text(c, item) = text;
     return OK;
 }
 
-static Status read_items(Corpus *c, const char *path) {
+static Status read_items(Intake *c, const char *path) {
     LineReader *reader;
     TRY(line_open(path, &reader));
     const char *line;
@@ -77,7 +77,7 @@ static Status read_items(Corpus *c, const char *path) {
 }
 
 /* ASINs serve as ids only when every item has its own; else the source's numbers do, as other people's files use them. */
-static void choose_item_ids(Corpus *c) {
+static void choose_item_ids(Intake *c) {
     ArenaMark mark = arena_mark(c->arena);
     StringTable *ids = strtable_create(c->arena);
     int64_t n = strtable_count(c->items), distinct = 0;
@@ -117,7 +117,7 @@ static bool parse_time(const char *word, int64_t *time) {
 typedef struct SequenceFiles { const char *sequences, *timestamps; LineReader *times; } SequenceFiles;
 
 /* One user's line; times: the user's line of timestamps.txt, NULL when there is none. */
-static void take_sequence(Corpus *c, const SequenceFiles *f, int64_t number, char *line, char *times) {
+static void take_sequence(Intake *c, const SequenceFiles *f, int64_t number, char *line, char *times) {
     Ledger *l = c->ledger;
     int64_t n = count_words(line) - 1;
     ledger_seen(l, LEDGER_INTERACTIONS, n > 0 ? n : 1);
@@ -140,7 +140,7 @@ static void take_sequence(Corpus *c, const SequenceFiles *f, int64_t number, cha
         } else if (time_word && (!parse_time(time_word, &time) || (time && (time < TIME_MIN_S || time >= TIME_MAX_S)))) {
             ledger_reject(l, LEDGER_INTERACTIONS, FAULT_TIME, 1, f->timestamps, number, "`%s` is neither 0 nor a second between 1995 and 2100", time_word);
         } else {
-            corpus_add_event(c, u, item, time);
+            intake_add_event(c, u, item, time);
         }
     }
 }
@@ -159,7 +159,7 @@ static Status match_times(const SequenceFiles *f, int64_t number, const char *se
     return OK;
 }
 
-static Status read_users_lines(Corpus *c, SequenceFiles *f, LineReader *reader) {
+static Status read_users_lines(Intake *c, SequenceFiles *f, LineReader *reader) {
     const char *line;
     size_t n;
     while (line_next(reader, &line, &n)) {
@@ -173,7 +173,7 @@ static Status read_users_lines(Corpus *c, SequenceFiles *f, LineReader *reader) 
     return OK;
 }
 
-static Status read_sequences(Corpus *c, const char *dir) {
+static Status read_sequences(Intake *c, const char *dir) {
     SequenceFiles f = {arena_printf(c->arena, "%s/sequences.txt", dir), arena_printf(c->arena, "%s/timestamps.txt", dir), NULL};
     LineReader *reader;
     TRY(line_open(f.sequences, &reader));
@@ -192,7 +192,7 @@ static Status read_sequences(Corpus *c, const char *dir) {
 
 /* ---- users.txt ---- */
 
-static Status read_user_ids(Corpus *c, const char *path) {
+static Status read_user_ids(Intake *c, const char *path) {
     int64_t n_users = strtable_count(c->users), found = 0;
     const char **ids = ARENA_NEW(c->arena, const char *, n_users);
     LineReader *reader;
@@ -219,7 +219,7 @@ static Status read_user_ids(Corpus *c, const char *path) {
     return OK;
 }
 
-Status import_sequences(Corpus *c, const char *dir) {
+Status import_sequences(Intake *c, const char *dir) {
     c->ordered = true;
     TRY(read_items(c, arena_printf(c->arena, "%s/items.jsonl", dir)));
     choose_item_ids(c);

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/rng.h"
-#include "data/corpus.h"
+#include "data/intake.h"
 #include "data/export.h"
 #include "data/import.h"
 #include "data/split.h"
@@ -20,7 +20,7 @@ typedef struct Prepare {
     const PrepareSettings *settings;
     const char *raw, *out;
     SourceForm form;
-    Corpus *corpus;
+    Intake *intake;
     Split split;
     Numbering users, items;
     Manifest *manifest;
@@ -38,28 +38,28 @@ static Status read_source(Prepare *p) {
             const char *path = arena_printf(p->arena, "%s/%s", p->raw, registry_sequence_files[f]);
             if (path_exists(path)) manifest_input(p->manifest, path);
         }
-        return import_sequences(p->corpus, p->raw);
+        return import_sequences(p->intake, p->raw);
     }
     const char *roles[] = {"reviews", "meta", "captions"}, *path[3];
     for (int r = 0; r < 3; r++)
         if ((path[r] = raw_path(p, roles[r]))) manifest_input(p->manifest, path[r]);
     if (!path[0]) return FAIL(E_INPUT, "get it with 01_download", "%s: no reviews file of %s", p->raw, p->entry->name);
     MetaSyntax syntax = strcmp(p->entry->release, "amazon-2014") == 0 ? META_PYTHON : META_JSON;
-    return import_amazon(p->corpus, path[0], path[1], syntax, path[2]);
+    return import_amazon(p->intake, path[0], path[1], syntax, path[2]);
 }
 
 static Status filter(Prepare *p) {
-    Corpus *c = p->corpus;
-    corpus_step(c, "read");
-    corpus_sort(c);
-    corpus_drop_duplicates(c, p->settings->keep_repeats);
-    corpus_step(c, "duplicates dropped");
+    Intake *c = p->intake;
+    intake_step(c, "read");
+    intake_sort(c);
+    intake_drop_duplicates(c, p->settings->keep_repeats);
+    intake_step(c, "duplicates dropped");
     if (p->form == SOURCE_RAW && p->entry->drop_untitled) {
-        corpus_drop_untitled(c);
-        corpus_step(c, "untitled items dropped");
+        intake_drop_untitled(c);
+        intake_step(c, "untitled items dropped");
     }
     int64_t before = c->n_events;
-    corpus_core(c, p->settings->k_core);
+    intake_core(c, p->settings->k_core);
     if (c->n_events == 0)
         return FAIL(E_INPUT, "lower --k-core, or give more data", "%s: nothing of %lld interactions is left after the %lld-core", p->raw, (long long)before,
                     (long long)p->settings->k_core);
@@ -67,9 +67,9 @@ static Status filter(Prepare *p) {
 }
 
 static Status split(Prepare *p) {
-    Corpus *c = p->corpus;
+    Intake *c = p->intake;
     bool shuffle = strcmp(p->settings->ties, "shuffle") == 0;
-    if (shuffle) corpus_shuffle_ties(c, p->settings->seed);
+    if (shuffle) intake_shuffle_ties(c, p->settings->seed);
     p->split.begin = split_begin(c);
     if (strcmp(p->settings->protocol, "leave-last-out") == 0) return split_leave_last_out(c, &p->split), OK;
     ExactRows *rows = NULL;
@@ -89,7 +89,7 @@ static int compare_keyed(const void *a, const void *b) {
 }
 
 /* Number the ids that are `used` in the order of Philox(seed, hash of id). */
-static Numbering number_ids(Arena *arena, uint64_t seed, int64_t n, const bool *used, const char *(*id_of)(const Corpus *, int64_t), const Corpus *c) {
+static Numbering number_ids(Arena *arena, uint64_t seed, int64_t n, const bool *used, const char *(*id_of)(const Intake *, int64_t), const Intake *c) {
     Numbering numbering = {0, ARENA_NEW(arena, int32_t, n), ARENA_NEW(arena, int64_t, n)};
     KeyedId *ids = ARENA_NEW(arena, KeyedId, n);
     uint64_t stage_key = rng_key(seed, RNG_STAGE_PREPROCESS, RNG_PERMUTE);
@@ -111,10 +111,10 @@ static Numbering number_ids(Arena *arena, uint64_t seed, int64_t n, const bool *
     return numbering;
 }
 
-static const char *item_id(const Corpus *c, int64_t i) { return c->text[i].id; }
+static const char *item_id(const Intake *c, int64_t i) { return c->text[i].id; }
 
 static void number(Prepare *p) {
-    Corpus *c = p->corpus;
+    Intake *c = p->intake;
     int64_t n_users = strtable_count(c->users), n_items = strtable_count(c->items);
     bool *user_used = ARENA_NEW(p->arena, bool, n_users), *item_used = ARENA_NEW(p->arena, bool, n_items);
     for (int64_t e = 0; e < c->n_events; e++) user_used[c->event[e].user] = item_used[c->event[e].item] = true;
@@ -129,17 +129,17 @@ static cJSON *source_json(const Prepare *p) {
     cJSON_AddStringToObject(source, "form", p->form == SOURCE_RAW ? "raw" : "sequences");
     cJSON_AddStringToObject(source, "release", p->entry->release);
     cJSON_AddStringToObject(source, "rows_from", p->split.rows_from);
-    cJSON_AddStringToObject(source, "item_ids", p->corpus->item_id_kind);
+    cJSON_AddStringToObject(source, "item_ids", p->intake->item_id_kind);
     return source;
 }
 
 static cJSON *counts_json(const Prepare *p) {
     cJSON *counts = cJSON_CreateObject();
     int64_t sequences = 0;
-    for (int64_t u = 0; u < strtable_count(p->corpus->users); u++) sequences += p->split.train_end[u] > 0;
+    for (int64_t u = 0; u < strtable_count(p->intake->users); u++) sequences += p->split.train_end[u] > 0;
     cJSON_AddNumberToObject(counts, "users", (double)p->users.count);
     cJSON_AddNumberToObject(counts, "items", (double)p->items.count);
-    cJSON_AddNumberToObject(counts, "interactions", (double)p->corpus->n_events);
+    cJSON_AddNumberToObject(counts, "interactions", (double)p->intake->n_events);
     cJSON_AddNumberToObject(counts, "train_sequences", (double)sequences);
     cJSON_AddNumberToObject(counts, "train_rows", (double)p->split.n_train);
     cJSON_AddNumberToObject(counts, "valid_rows", (double)p->split.n_valid);
@@ -149,7 +149,7 @@ static cJSON *counts_json(const Prepare *p) {
 
 static bool counts_met(const Prepare *p) {
     const RegistryEntry *e = p->entry;
-    return p->users.count == e->users && p->items.count == e->items && p->corpus->n_events == e->interactions;
+    return p->users.count == e->users && p->items.count == e->items && p->intake->n_events == e->interactions;
 }
 
 static Status write_meta(Prepare *p) {
@@ -161,17 +161,17 @@ static Status write_meta(Prepare *p) {
     cJSON_AddStringToObject(meta, "protocol", p->split.protocol);
     cJSON_AddNumberToObject(meta, "max_history", (double)p->split.max_history);
     cJSON_AddItemToObject(meta, "counts", counts_json(p));
-    cJSON_AddItemToObject(meta, "text", export_text_counts(p->corpus, &p->items));
-    cJSON_AddItemToObject(meta, "filter", p->corpus->steps);
-    p->corpus->steps = NULL;
+    cJSON_AddItemToObject(meta, "text", export_text_counts(p->intake, &p->items));
+    cJSON_AddItemToObject(meta, "filter", p->intake->steps);
+    p->intake->steps = NULL;
     cJSON_AddItemToObject(meta, "source", source_json(p));
     cJSON_AddNumberToObject(meta, "seed", (double)p->settings->seed);
     cJSON_AddNumberToObject(meta, "k_core", (double)p->settings->k_core);
     cJSON_AddStringToObject(meta, "repeats", p->settings->keep_repeats ? "keep" : "first");
-    cJSON *ties = corpus_ties_json(p->corpus);
+    cJSON *ties = intake_ties_json(p->intake);
     cJSON_AddStringToObject(ties, "rule", p->settings->ties);
     cJSON_AddItemToObject(meta, "ties", ties);
-    cJSON_AddItemToObject(meta, "input", ledger_json(p->corpus->ledger));
+    cJSON_AddItemToObject(meta, "input", ledger_json(p->intake->ledger));
     if (e->users) {
         cJSON *expected = cJSON_AddObjectToObject(meta, "expected");
         cJSON_AddNumberToObject(expected, "users", (double)e->users);
@@ -191,23 +191,23 @@ static Status check_expected(const Prepare *p) {
     if (!e->users || counts_met(p)) return OK;
     bool binding = p->settings->check_counts && (p->form == SOURCE_SEQUENCES || e->expected_raw);
     log_warn("counts differ from the published ones: %lld users, %lld items, %lld interactions; published %lld, %lld, %lld", (long long)p->users.count,
-             (long long)p->items.count, (long long)p->corpus->n_events, (long long)e->users, (long long)e->items, (long long)e->interactions);
+             (long long)p->items.count, (long long)p->intake->n_events, (long long)e->users, (long long)e->items, (long long)e->interactions);
     if (!binding) return OK;
     return FAIL(E_INPUT, "compare the source with the one in data_prep/datasets.json, or go on with --check-counts 0",
                 "%s: %lld users, %lld items, %lld interactions after filtering; %lld, %lld, %lld are published for %s", p->raw, (long long)p->users.count,
-                (long long)p->items.count, (long long)p->corpus->n_events, (long long)e->users, (long long)e->items, (long long)e->interactions, e->label);
+                (long long)p->items.count, (long long)p->intake->n_events, (long long)e->users, (long long)e->items, (long long)e->interactions, e->label);
 }
 
 /* ---- all together ---- */
 
 static Status prepare_all(Prepare *p) {
-    Corpus *c = p->corpus;
+    Intake *c = p->intake;
     Status read = read_source(p);
     TRY(dir_make(p->out));
     if (read != OK) return read;
     TRY(ledger_write(c->ledger, p->out));
     TRY(ledger_check(c->ledger, p->settings->max_loss, p->out));
-    corpus_complete_text(c);
+    intake_complete_text(c);
     TRY(filter(p));
     TRY(split(p));
     number(p);
@@ -224,9 +224,9 @@ Status prepare_dataset(const RegistryEntry *entry, const char *raw, const Prepar
                     "%s: neither sequences.txt and items.jsonl nor the raw files of %s are here", raw, entry->name);
     Arena *arena = arena_create("preprocess");
     Prepare p = {.arena = arena, .entry = entry, .settings = settings, .raw = raw, .out = out, .form = form, .manifest = manifest};
-    p.corpus = corpus_create(arena, ledger_create(arena));
+    p.intake = intake_create(arena, ledger_create(arena));
     Status status = prepare_all(&p);
-    cJSON_Delete(p.corpus->steps);
+    cJSON_Delete(p.intake->steps);
     arena_destroy(arena);
     return status;
 }

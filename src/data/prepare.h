@@ -6,7 +6,7 @@
  *
  * meta.json beyond dataset.h:
  *   "source": {"form": "sequences" | "raw", "release", "rows_from", "item_ids": "asin" | "source number"}
- *   "seed", "k_core", "repeats", "ties": {"rule": "file" | "shuffle", counts of corpus_ties_json}
+ *   "seed", "k_core", "repeats", "ties": {"rule": "file" | "shuffle", counts of intake_ties_json}
  *   "input": ledger_json (what was read, rejected, or treated by a rule)
  *   "expected": counts of datasets.json and "met", where known */
 #ifndef DIGR_DATA_PREPARE_H

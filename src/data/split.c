@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-int64_t *split_begin(const Corpus *c) {
+int64_t *split_begin(const Intake *c) {
     int64_t n_users = strtable_count(c->users);
     int64_t *begin = ARENA_NEW(c->arena, int64_t, n_users + 1);
     for (int64_t e = 0; e < c->n_events; e++) begin[c->event[e].user + 1]++;
@@ -11,7 +11,7 @@ int64_t *split_begin(const Corpus *c) {
     return begin;
 }
 
-void split_leave_last_out(const Corpus *c, Split *s) {
+void split_leave_last_out(const Intake *c, Split *s) {
     int64_t n_users = strtable_count(c->users);
     s->protocol = "leave-last-out";
     s->max_history = 20;
@@ -38,7 +38,7 @@ static int compare_rows(const void *a, const void *b) {
 }
 
 /* One row for every event but the first of each user, in the order of split.h. */
-static Status rows_by_time(const Corpus *c, const int64_t *begin, ExactRows **rows) {
+static Status rows_by_time(const Intake *c, const int64_t *begin, ExactRows **rows) {
     int64_t n_users = strtable_count(c->users), n = 0;
     ExactRow *all = ARENA_NEW(c->arena, ExactRow, c->n_events);
     for (int64_t u = 0; u < n_users; u++) {
@@ -61,7 +61,7 @@ static Status rows_by_time(const Corpus *c, const int64_t *begin, ExactRows **ro
     return OK;
 }
 
-Status split_chrono(const Corpus *c, const ExactRows *rows, Split *s) {
+Status split_chrono(const Intake *c, const ExactRows *rows, Split *s) {
     s->protocol = "chrono-8-1-1";
     s->max_history = 10;
     s->rows_from = rows ? "shipped rows" : "time";

@@ -8,7 +8,7 @@
 #ifndef DIGR_DATA_SPLIT_H
 #define DIGR_DATA_SPLIT_H
 
-#include "data/corpus.h"
+#include "data/intake.h"
 #include "data/import.h"
 
 typedef struct Split {
@@ -22,9 +22,9 @@ typedef struct Split {
 } Split;
 
 /* split_begin -- first event of each user key, (users+1) in arena; events must be sorted by user. */
-int64_t *split_begin(const Corpus *c);
-void split_leave_last_out(const Corpus *c, Split *s);
+int64_t *split_begin(const Intake *c);
+void split_leave_last_out(const Intake *c, Split *s);
 /* split_chrono -- rows: exact rows to use, or NULL to build them from times. E_INPUT when a time is unknown. */
-Status split_chrono(const Corpus *c, const ExactRows *rows, Split *s);
+Status split_chrono(const Intake *c, const ExactRows *rows, Split *s);
 
 #endif

@@ -1,5 +1,5 @@
-/* data/corpus.c -- see corpus.h. */
-#include "data/corpus.h"
+/* data/intake.c -- see intake.h. */
+#include "data/intake.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/rng.h"
 
-Corpus *corpus_create(Arena *arena, Ledger *ledger) {
-    Corpus *c = ARENA_NEW(arena, Corpus, 1);
+Intake *intake_create(Arena *arena, Ledger *ledger) {
+    Intake *c = ARENA_NEW(arena, Intake, 1);
     c->arena = arena;
     c->ledger = ledger;
     c->users = strtable_create(arena);
@@ -19,13 +19,13 @@ Corpus *corpus_create(Arena *arena, Ledger *ledger) {
     return c;
 }
 
-void corpus_add_event(Corpus *c, int64_t user, int64_t item, int64_t time_s) {
+void intake_add_event(Intake *c, int64_t user, int64_t item, int64_t time_s) {
     ARENA_GROW(c->arena, c->event, c->event_capacity, c->n_events + 1);
     c->event[c->n_events] = (Event){(int32_t)user, (int32_t)item, time_s, c->n_events};
     c->n_events++;
 }
 
-ItemText *corpus_text(Corpus *c, int64_t item) {
+ItemText *intake_text(Intake *c, int64_t item) {
     if (item >= c->n_text) {
         ARENA_GROW(c->arena, c->text, c->text_capacity, item + 1);
         memset(c->text + c->n_text, 0, (size_t)(item + 1 - c->n_text) * sizeof *c->text);
@@ -34,7 +34,7 @@ ItemText *corpus_text(Corpus *c, int64_t item) {
     return &c->text[item];
 }
 
-void corpus_step(Corpus *c, const char *name) {
+void intake_step(Intake *c, const char *name) {
     ArenaMark mark = arena_mark(c->arena);
     int64_t n_users = strtable_count(c->users), n_items = strtable_count(c->items), users = 0, items = 0;
     bool *user_seen = ARENA_NEW(c->arena, bool, n_users), *item_seen = ARENA_NEW(c->arena, bool, n_items);
@@ -66,16 +66,16 @@ static int compare_by_order(const void *a, const void *b) {
     return (x->order > y->order) - (x->order < y->order);
 }
 
-void corpus_sort(Corpus *c) { qsort(c->event, (size_t)c->n_events, sizeof *c->event, c->ordered ? compare_by_order : compare_by_time); }
+void intake_sort(Intake *c) { qsort(c->event, (size_t)c->n_events, sizeof *c->event, c->ordered ? compare_by_order : compare_by_time); }
 
 /* End of the run of events of the user at `begin`. */
-static int64_t user_end(const Corpus *c, int64_t begin) {
+static int64_t user_end(const Intake *c, int64_t begin) {
     int64_t end = begin + 1;
     while (end < c->n_events && c->event[end].user == c->event[begin].user) end++;
     return end;
 }
 
-void corpus_drop_duplicates(Corpus *c, bool keep_repeats) {
+void intake_drop_duplicates(Intake *c, bool keep_repeats) {
     ArenaMark mark = arena_mark(c->arena);
     int64_t n_items = strtable_count(c->items), kept = 0, same = 0, repeats = 0;
     int64_t *last_user = ARENA_NEW(c->arena, int64_t, n_items), *last_time = ARENA_NEW(c->arena, int64_t, n_items);
@@ -96,7 +96,7 @@ void corpus_drop_duplicates(Corpus *c, bool keep_repeats) {
     ledger_note(c->ledger, keep_repeats ? "repeated_items_kept" : "repeated_items_dropped", repeats);
 }
 
-void corpus_shuffle_ties(Corpus *c, uint64_t seed) {
+void intake_shuffle_ties(Intake *c, uint64_t seed) {
     for (int64_t begin = 0, end; begin < c->n_events; begin = end) {
         end = begin + 1;
         while (end < c->n_events && c->event[end].user == c->event[begin].user && c->event[end].time_s == c->event[begin].time_s) end++;
@@ -112,17 +112,17 @@ void corpus_shuffle_ties(Corpus *c, uint64_t seed) {
     }
 }
 
-void corpus_drop_untitled(Corpus *c) {
+void intake_drop_untitled(Intake *c) {
     int64_t kept = 0;
     for (int64_t e = 0; e < c->n_events; e++) {
-        const ItemText *text = corpus_text(c, c->event[e].item);
+        const ItemText *text = intake_text(c, c->event[e].item);
         if (text->title && *text->title) c->event[kept++] = c->event[e];
     }
     c->n_events = kept;
 }
 
 /* Keep events whose user (or item) has at least k; returns whether any went. */
-static bool drop_rare(Corpus *c, bool by_user, int64_t k) {
+static bool drop_rare(Intake *c, bool by_user, int64_t k) {
     ArenaMark mark = arena_mark(c->arena);
     int64_t *count = ARENA_NEW(c->arena, int64_t, strtable_count(by_user ? c->users : c->items)), kept = 0;
     for (int64_t e = 0; e < c->n_events; e++) count[by_user ? c->event[e].user : c->event[e].item]++;
@@ -134,18 +134,18 @@ static bool drop_rare(Corpus *c, bool by_user, int64_t k) {
     return dropped;
 }
 
-void corpus_core(Corpus *c, int64_t k) {
+void intake_core(Intake *c, int64_t k) {
     for (int64_t round = 1;; round++) {
         bool users = drop_rare(c, true, k), items = drop_rare(c, false, k);
         if (!users && !items) {
-            if (round == 1) corpus_step(c, arena_printf(c->arena, "%lld-core, no change", (long long)k));
+            if (round == 1) intake_step(c, arena_printf(c->arena, "%lld-core, no change", (long long)k));
             return;
         }
-        corpus_step(c, arena_printf(c->arena, "%lld-core, round %lld", (long long)k, (long long)round));
+        intake_step(c, arena_printf(c->arena, "%lld-core, round %lld", (long long)k, (long long)round));
     }
 }
 
-cJSON *corpus_ties_json(const Corpus *c) {
+cJSON *intake_ties_json(const Intake *c) {
     int64_t pairs = 0, equal = 0, ascending = 0, unordered = 0, unknown = 0, users_tied = 0, last_tied = 0;
     for (int64_t begin = 0, end; begin < c->n_events; begin = end) {
         end = user_end(c, begin);

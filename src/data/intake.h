@@ -1,0 +1,63 @@
+/* data/intake.h -- interactions and item texts as read from a source, before filtering and splitting.
+ *
+ * Readers (import.h) fill it; the steps below reduce it in this order: intake_sort, intake_drop_duplicates, intake_shuffle_ties, intake_core.
+ * Events are kept as 24 bytes each; review texts are never kept. */
+#ifndef DIGR_DATA_INTAKE_H
+#define DIGR_DATA_INTAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <cjson/cJSON.h>
+
+#include "base/arena.h"
+#include "data/dataset.h"
+#include "data/ledger.h"
+#include "data/strtable.h"
+
+typedef struct Event {
+    int32_t user, item;
+    int64_t time_s; /* 0: unknown */
+    int64_t order;  /* position in the source: the last word where times are equal */
+} Event;
+
+typedef struct Intake {
+    Arena *arena;
+    Ledger *ledger;
+    StringTable *users, *items; /* the source's own keys, in order of first appearance */
+    const char *const *user_id; /* (users) raw ids for output; NULL: the keys themselves */
+    Event *event;
+    int64_t n_events;
+    size_t event_capacity, text_capacity;
+    ItemText *text;       /* (items) NULL id: the source has no line for this item */
+    int64_t n_text;       /* items with room in `text` */
+    const char *item_id_kind; /* "asin" | "source number" */
+    bool ordered;         /* events of a user come in order (sequence form), times may be unknown */
+    cJSON *steps;         /* array of {"step","users","items","interactions"}; owned by whoever created the intake */
+} Intake;
+
+enum { TIME_MIN_S = 788918400 }; /* 1995-01-01, the year of Amazon's first sale */
+#define TIME_MAX_S INT64_C(4102444800) /* 2100-01-01 */
+
+Intake *intake_create(Arena *arena, Ledger *ledger);
+void intake_add_event(Intake *c, int64_t user, int64_t item, int64_t time_s);
+/* intake_text -- the text slot of an item, zeroed at first (grows). */
+ItemText *intake_text(Intake *c, int64_t item);
+/* intake_step -- record counts of users and items that still have events, under a name. */
+void intake_step(Intake *c, const char *name);
+
+/* intake_sort -- by user, then time (raw form) and source order. Sequence form: source order alone. */
+void intake_sort(Intake *c);
+/* intake_drop_duplicates -- after intake_sort. Raw form: a line with user, item and time of an earlier one is dropped and noted. Both forms: repeats of
+ * an item by a user at another time are kept and noted, or with keep_repeats false only the first is kept. */
+void intake_drop_duplicates(Intake *c, bool keep_repeats);
+/* intake_shuffle_ties -- events of a user with the same known time in random order (a function of seed and user key). */
+void intake_shuffle_ties(Intake *c, uint64_t seed);
+/* intake_drop_untitled -- events of items without a title. */
+void intake_drop_untitled(Intake *c);
+/* intake_core -- drop users, then items, with fewer than k events, until nothing changes; one step recorded a round. */
+void intake_core(Intake *c, int64_t k);
+/* intake_ties_json -- how much order is not known: {"equal_time_pairs", "adjacent_pairs", "users_with_ties", "last_two_tied", "ascending_id_pairs",
+ * "unknown_times", "out_of_order_pairs"}; caller deletes. */
+cJSON *intake_ties_json(const Intake *c);
+
+#endif
