@@ -22,7 +22,7 @@ typedef struct Import {
     StringTable *ids;       /* raw id -> item of d */
     const char **raw;       /* number in the list -> raw id */
     int64_t n_raw;
-    StringTable *new_keys;  /* key -> index into records */
+    StringTable *new_keys;  /* key and item -> index into records */
     Response *records;
     size_t capacity;
     ImportCount *count;
@@ -114,8 +114,10 @@ static Status judge_response(const Import *im, const cJSON *tree, Response *r, c
 }
 
 static Status add_new(Import *im, int64_t line, const Response *r) {
-    const Response *old = responses_find(im->cache, r->key);
-    int64_t earlier = strtable_find(im->new_keys, r->key);
+    const Response *old = responses_find(im->cache, r->key, r->set, r->item);
+    if (old && (strcmp(old->set, r->set) != 0 || strcmp(old->item, r->item) != 0)) old = NULL; /* another item with the same text */
+    const char *name = arena_printf(im->arena, "%s %s", r->key, r->item);
+    int64_t earlier = strtable_find(im->new_keys, name);
     if (!old && earlier >= 0) old = &im->records[earlier];
     if (old) {
         im->count->present++;
@@ -123,7 +125,7 @@ static Status add_new(Import *im, int64_t line, const Response *r) {
         return FAIL(E_INPUT, "remove the line, or record it under another template id", "%s:%lld: item %s has another recorded answer to this very prompt", im->f->path,
                     (long long)line, r->item);
     }
-    strtable_add(im->new_keys, r->key);
+    strtable_add(im->new_keys, name);
     size_t need = (size_t)im->count->added + 1;
     ARENA_GROW(im->arena, im->records, im->capacity, need);
     im->records[im->count->added++] = *r;

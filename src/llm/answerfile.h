@@ -24,8 +24,9 @@ typedef struct ImportCount {
     int64_t lines, not_in_data, malformed, present, added;
 } ImportCount;
 
-/* answerfile_import -- records for the lines of `f` whose item is in `d`, into *records (arena). Lines whose key is already in `cache` (or came earlier in the file)
- * with the same response count as present. E_INPUT, and nothing to add: malformed JSON, an item number outside the list, the same key with another response. A
+/* answerfile_import -- records for the lines of `f` whose item is in `d`, into *records (arena). Lines that are already in `cache` (same key
+ * and item), or came earlier in the file, count as present. E_INPUT, and nothing to add: malformed JSON, an item number outside the list, another response for the
+ * same key and item. A
  * well-formed line whose answer breaks the template's rules is counted as malformed and kept out. */
 Status answerfile_import(const AnswerFile *f, const Dataset *d, const Responses *cache, const Ensemble *e, Arena *arena, Response **records,
                          ImportCount *count);

@@ -385,7 +385,7 @@ static void add_words(const FeatureCorpus *c, const char *text, Ids z, int n_unk
 void features_compute(const FeatureCorpus *c, int64_t item, const char *text, int own, const Interest *known, Arena *scratch, double *row, bool *is_known) {
     ArenaMark mark = arena_mark(scratch);
     memset(row, 0, N_FEATURES * sizeof *row);
-    for (int f = 0; f < N_FEATURES; f++) is_known[f] = f < FEATURE_AGREEMENT || known != NULL;
+    for (int f = 0; f < N_FEATURES; f++) is_known[f] = f < N_ALWAYS || (known && (own >= 0 || f >= FEATURE_PROJECT));
     int n_unknown;
     Ids z = to_ids(c, text, scratch, &n_unknown);
     row[FEATURE_TITLE_SHARE] = share(c, z, c->title[item]);
@@ -395,11 +395,11 @@ void features_compute(const FeatureCorpus *c, int64_t item, const char *text, in
     add_neighbours(c, item, text, z, scratch, row);
     row[FEATURE_AFFINITY] = affinity(c, item, z);
     add_words(c, text, z, n_unknown, row);
-    if (known) {
+    if (known) row[FEATURE_PROJECT + (int)known->facet] = 1;
+    if (known && own >= 0) {
         row[FEATURE_AGREEMENT] = log((double)known->n_agree);
         row[FEATURE_CONFIDENCE] = known->confidence;
         is_known[FEATURE_CONFIDENCE] = known->has_confidence;
-        row[FEATURE_PROJECT + (int)known->facet] = 1;
     }
     arena_release(scratch, mark);
 }

@@ -3,7 +3,8 @@
  *
  * Two rules keep judged rows honest. (1) An interest is never compared with itself: the group it belongs to is left out of its siblings, equal texts are left out of
  * its neighbours, and one occurrence is taken off every count. (2) A judged row may lack a facet, a confidence or an agreement (a planted generic text was never
- * mined). What is unknown is set to the mean of the training rows, so that having been mined is not itself a feature: mined interests are all that is ever labelled.
+ * mined). What is unknown is set to what the known features let expect (label.h), so that having been mined is not itself a feature: mined interests are all that is
+ * ever labelled.
  */
 #ifndef DIGR_LLM_FEATURES_H
 #define DIGR_LLM_FEATURES_H
@@ -43,6 +44,7 @@
 #define FEATURE_ID(id, name, meaning) FEATURE_##id,
 typedef enum Feature { FEATURES(FEATURE_ID) N_FEATURES } Feature;
 #undef FEATURE_ID
+enum { N_ALWAYS = FEATURE_AGREEMENT }; /* features before this one are known of every row */
 
 const char *feature_name(Feature f);
 
@@ -60,7 +62,8 @@ const Interest *features_donor(const FeatureCorpus *c, const char *text);
 
 /* features_compute -- one row.
  * own     index of the text among the item's merged interests (features_match), -1: none
- * known   the interest as mined, for facet, confidence and agreement; NULL: unknown
+ * known   the interest as it was mined, here or for another item; NULL: it never was. Its facet is known then; its confidence and agreement are known only when it
+ *         is the item's own (own >= 0): they say nothing about another item
  * row     out (N_FEATURES)
  * is_known out (N_FEATURES) false where the value is unknown (row holds 0 there) */
 void features_compute(const FeatureCorpus *c, int64_t item, const char *text, int own, const Interest *known, Arena *scratch, double *row, bool *is_known);

@@ -1,6 +1,7 @@
 /* llm/label.c -- see label.h. */
 #include "llm/label.h"
 
+#include <lapacke.h>
 #include <math.h>
 #include <string.h>
 
@@ -89,8 +90,42 @@ static void standardise(Classifier *k, const Judged *judged, const int64_t *rows
     }
 }
 
+/* Least squares, with a small ridge, of feature f on the always known ones (standardised), over the rows that know f. All-zero coefficients, hence the mean, when
+ * too few rows do. Why not the mean for all: planted negatives have no confidence, and mined interests with little support have a low one; set to the mean, a
+ * confidence would tell the two apart, and its weight would come out negative. */
+static Status expect_feature(const Classifier *k, const Judged *judged, const int64_t *rows, int64_t n, int f, double *coefficients) {
+    enum { P = N_ALWAYS + 1 };
+    double xx[P * P] = {0}, xy[P] = {0};
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const JudgedRow *r = &judged->at[rows[i]];
+        if (!r->known[f]) continue;
+        double x[P], y = (r->row[f] - k->mean[f]) / k->scale[f];
+        for (int a = 0; a < N_ALWAYS; a++) x[a] = (r->row[a] - k->mean[a]) / k->scale[a];
+        x[N_ALWAYS] = 1;
+        for (int a = 0; a < P; a++) {
+            xy[a] += x[a] * y;
+            for (int b = 0; b <= a; b++) xx[a * P + b] += x[a] * x[b];
+        }
+        count++;
+    }
+    if (count < 2 * P) return OK;
+    for (int a = 0; a < P; a++) xx[a * P + a] += 1;
+    if (LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', P, 1, xx, P, xy, 1) != 0) return FAIL(E_NUMERIC, NULL, "regression of %s: not positive definite", feature_name((Feature)f));
+    memcpy(coefficients, xy, sizeof xy);
+    return OK;
+}
+
 static void standard_row(const Classifier *k, const double *row, const bool *known, double *x) {
-    for (int f = 0; f < N_FEATURES; f++) x[f] = known[f] ? (row[f] - k->mean[f]) / k->scale[f] : 0;
+    for (int f = 0; f < N_FEATURES; f++) {
+        if (known[f]) {
+            x[f] = (row[f] - k->mean[f]) / k->scale[f];
+            continue;
+        }
+        const double *coefficients = k->expected + (int64_t)f * (N_ALWAYS + 1);
+        x[f] = coefficients[N_ALWAYS];
+        for (int a = 0; a < N_ALWAYS; a++) x[f] += coefficients[a] * x[a]; /* always known, and earlier */
+    }
 }
 
 double classifier_score(const Classifier *k, const double *row, const bool *known) {
@@ -100,9 +135,11 @@ double classifier_score(const Classifier *k, const double *row, const bool *know
     return logistic_predict(&k->model, x + FEATURE_CONFIDENCE); /* confidence only */
 }
 
-/* n_weights: N_FEATURES, or 1 for the confidence alone. */
+/* n_weights: N_FEATURES, or 1 for the confidence alone (unknown ones at the mean, as nothing else is looked at). */
 static Status fit(const Judged *judged, const int64_t *rows, int64_t n, int n_weights, double lambda, Arena *arena, Classifier *k) {
     standardise(k, judged, rows, n);
+    k->expected = ARENA_NEW(arena, double, N_FEATURES * (N_ALWAYS + 1));
+    for (int f = N_ALWAYS; f < N_FEATURES && n_weights > 1; f++) TRY(expect_feature(k, judged, rows, n, f, k->expected + (int64_t)f * (N_ALWAYS + 1)));
     k->lambda = lambda;
     Arena *scratch = arena_create("fit");
     double *x = ARENA_NEW(scratch, double, n * n_weights);
@@ -209,29 +246,41 @@ Status label_train(const Judged *judged, uint64_t seed, double threshold, Arena 
 
 /* ---- applying */
 
+static Status apply_quality(ItemInterests *item, Arena *scratch) {
+    double *confidence = ARENA_NEW(scratch, double, item->n);
+    bool *has_confidence = ARENA_NEW(scratch, bool, item->n);
+    int *label = ARENA_NEW(scratch, int, item->n);
+    for (int j = 0; j < item->n; j++) {
+        confidence[j] = item->at[j].confidence;
+        has_confidence[j] = item->at[j].has_confidence;
+        label[j] = item->at[j].label;
+    }
+    item->has_quality = item->n > 0;
+    return item->n > 0 ? item_quality(item->n, confidence, has_confidence, label, &item->quality) : OK;
+}
+
 Status label_apply(const Classifier *k, const FeatureCorpus *c, double threshold, int64_t N, ItemInterests *items) {
-    Arena *scratch = arena_create("apply");
+#pragma omp parallel
+    {
+        Arena *scratch = arena_create("apply");
+#pragma omp for schedule(dynamic, 16)
+        for (int64_t i = 0; i < N; i++)
+            for (int j = 0; j < items[i].n; j++) {
+                Interest *z = &items[i].at[j];
+                double row[N_FEATURES];
+                bool known[N_FEATURES];
+                features_compute(c, i, z->text, j, z, scratch, row, known);
+                z->score = classifier_score(k, row, known);
+                z->label = z->score >= threshold;
+                z->has_label = true;
+            }
+        arena_destroy(scratch);
+    }
+    Arena *scratch = arena_create("quality");
     Status status = OK;
     for (int64_t i = 0; i < N && status == OK; i++) {
-        ItemInterests *item = &items[i];
         ArenaMark mark = arena_mark(scratch);
-        double *confidence = ARENA_NEW(scratch, double, item->n);
-        bool *has_confidence = ARENA_NEW(scratch, bool, item->n);
-        int *label = ARENA_NEW(scratch, int, item->n);
-        for (int j = 0; j < item->n; j++) {
-            Interest *z = &item->at[j];
-            double row[N_FEATURES];
-            bool known[N_FEATURES];
-            features_compute(c, i, z->text, j, z, scratch, row, known);
-            z->score = classifier_score(k, row, known);
-            z->label = z->score >= threshold;
-            z->has_label = true;
-            confidence[j] = z->confidence;
-            has_confidence[j] = z->has_confidence;
-            label[j] = z->label;
-        }
-        item->has_quality = item->n > 0;
-        if (item->n > 0) status = item_quality(item->n, confidence, has_confidence, label, &item->quality);
+        status = apply_quality(&items[i], scratch);
         arena_release(scratch, mark);
     }
     arena_destroy(scratch);

@@ -42,7 +42,8 @@ typedef struct JudgedRow {
 Status label_gather(const Responses *cache, const char *set, const char *template_id, const Dataset *d, const FeatureCorpus *c, Arena *arena, Judged *judged);
 
 typedef struct Classifier {
-    double mean[N_FEATURES], scale[N_FEATURES]; /* of the rows it was fitted on; unknown values become the mean */
+    double mean[N_FEATURES], scale[N_FEATURES]; /* of the known values of the rows it was fitted on */
+    double *expected;                           /* (N_FEATURES, N_ALWAYS+1) what an unknown feature is set to: intercept and slopes on the features that are always known */
     Logistic model;
     double lambda;
 } Classifier;

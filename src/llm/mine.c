@@ -67,7 +67,7 @@ const Response *mine_find(const Responses *cache, const Ensemble *e, const Membe
     char key[SHA256_HEX];
     prompt_key(m->provider, m->model, m->prompt->id, prompt_render(e, m->prompt, set, item, interest, scratch), key);
     arena_destroy(scratch);
-    const Response *found = responses_find(cache, key);
+    const Response *found = responses_find(cache, key, set, item->id);
     *drifted = found == NULL;
     return found ? found : responses_find_identity(cache, set, item->id, m->model, m->prompt->id, interest);
 }

@@ -18,7 +18,8 @@ struct Responses {
     size_t n, capacity;
     const char **files;
     size_t n_files, files_capacity;
-    int64_t *by_key, *by_identity; /* open addressing, -1 = free */
+    int64_t *by_key, *by_identity; /* open addressing, -1 = free; by_key holds the first record of a key */
+    int64_t *next, *last;          /* per record: the next one with its key; of a first one: the last */
     size_t n_slots;                /* a power of two */
     ResponsesReport report;
 };
@@ -160,29 +161,44 @@ static size_t identity_slot(const Responses *c, const char *set, const char *ite
     return s;
 }
 
+static bool is_of(const Response *r, const char *set, const char *item) { return strcmp(r->item, item) == 0 && strcmp(r->set, set) == 0; }
+
 static void build_index(Responses *c) {
     for (c->n_slots = 16; c->n_slots < 2 * c->n; c->n_slots *= 2) continue;
     c->by_key = arena_alloc_raw(c->arena, c->n_slots, sizeof *c->by_key);
     c->by_identity = arena_alloc_raw(c->arena, c->n_slots, sizeof *c->by_identity);
+    c->next = arena_alloc_raw(c->arena, c->n, sizeof *c->next);
+    c->last = arena_alloc_raw(c->arena, c->n, sizeof *c->last);
     memset(c->by_key, 0xff, c->n_slots * sizeof *c->by_key);
     memset(c->by_identity, 0xff, c->n_slots * sizeof *c->by_identity);
     for (size_t i = 0; i < c->n; i++) {
         const Response *r = &c->at[i];
+        c->next[i] = -1;
+        c->last[i] = (int64_t)i;
         size_t s = key_slot(c, r->key);
-        if (c->by_key[s] >= 0) {
-            c->at[c->by_key[s]].superseded = true;
-            c->report.n_superseded++;
+        int64_t first = c->by_key[s];
+        if (first < 0) c->by_key[s] = (int64_t)i;
+        for (int64_t k = first; k >= 0; k = c->next[k])
+            if (!c->at[k].superseded && is_of(&c->at[k], r->set, r->item)) {
+                c->at[k].superseded = true;
+                c->report.n_superseded++;
+            }
+        if (first >= 0) {
+            c->next[c->last[first]] = (int64_t)i;
+            c->last[first] = (int64_t)i;
         }
-        c->by_key[s] = (int64_t)i;
         c->by_identity[identity_slot(c, r->set, r->item, r->model, r->template_id, r->interest)] = (int64_t)i;
     }
     c->report.n_files = (int64_t)c->n_files;
     c->report.n_records = (int64_t)c->n;
 }
 
-const Response *responses_find(const Responses *c, const char *key) {
-    int64_t i = c->by_key[key_slot(c, key)];
-    return i < 0 ? NULL : &c->at[i];
+const Response *responses_find(const Responses *c, const char *key, const char *set, const char *item) {
+    int64_t first = c->by_key[key_slot(c, key)];
+    if (first < 0) return NULL;
+    for (int64_t k = first; k >= 0; k = c->next[k])
+        if (!c->at[k].superseded && is_of(&c->at[k], set, item)) return &c->at[k];
+    return &c->at[first];
 }
 
 const Response *responses_find_identity(const Responses *c, const char *set, const char *item, const char *model, const char *template_id,

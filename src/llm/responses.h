@@ -6,7 +6,8 @@
  * `origin` ("mined", "swapped", "generic") says where a judged interest came from; the judge never saw it.
  *
  * A crash while appending leaves a torn last frame: readers drop it with a warning, the next append cuts it off. Damage anywhere else (whole frames
- * after the fault) is an error. Two records with the same key: the later one counts.
+ * after the fault) is an error. Two items may have the same text, hence the same key, and an answer each: an item gets its own. Of two records with the same
+ * key, set and item the later one counts.
  */
 #ifndef DIGR_LLM_RESPONSES_H
 #define DIGR_LLM_RESPONSES_H
@@ -20,7 +21,7 @@
 typedef struct Response {
     const char *key, *provider, *model, *template_id, *set, *item, *response, *date;
     const char *interest, *origin; /* NULL for mined answers */
-    bool superseded;               /* a later record has the same key */
+    bool superseded;               /* a later record has the same key, set and item */
 } Response;
 
 typedef struct ResponsesReport {
@@ -42,8 +43,9 @@ const Response *responses_at(const Responses *cache, int64_t i); /* file order *
 int64_t responses_n_files(const Responses *cache);
 const char *responses_file(const Responses *cache, int64_t i);   /* paths read, for the manifest */
 
-/* responses_find -- the answer to exactly this prompt; NULL when there is none. */
-const Response *responses_find(const Responses *cache, const char *key);
+/* responses_find -- the answer to exactly this prompt; NULL when there is none. When it was asked more than once: the latest one for this item of this set, else
+ * the one recorded first. */
+const Response *responses_find(const Responses *cache, const char *key, const char *set, const char *item);
 /* responses_find_identity -- the latest answer to this template for this item of this set, whatever the text was then; interest NULL for mining. */
 const Response *responses_find_identity(const Responses *cache, const char *set, const char *item, const char *model, const char *template_id,
                                         const char *interest);
