@@ -111,7 +111,6 @@ static Status train_step(SftTrainer *t, double *grad_norm)
     TRY(decoder_loss(t->decoder, b->target, o->level_softmax ? b->range : NULL, b->weight, t->logp));
     for (int64_t i = 0; i < b->T; ++i) loss -= (double)b->weight[i] * (double)t->logp[i];
     if (!isfinite(loss)) return not_finite(t, "the loss");
-    if (t->s.step >= t->opt.total_steps) t->opt.total_steps = t->s.step + 1; /* epochs differ a little in length: stay at the schedule's end */
     Status status = adamw_step(&t->opt, t->params, grad_norm);
     if (status == E_NUMERIC) return not_finite(t, "the gradient");
     TRY(status);

@@ -10,7 +10,7 @@
 #include "base/rng.h"
 #include "io/stream.h"
 
-#define TASK_NAME(name, option, ratio, unit) option,
+#define TASK_NAME(name, option, passes, unit) option,
 static const char *const task_name[N_TASKS] = {TASK_LIST(TASK_NAME)};
 #undef TASK_NAME
 

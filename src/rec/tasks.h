@@ -31,7 +31,7 @@
     X(TASK_TITLES_TO_SID, "titles-to-sid", 0.25, "training sequence") \
     X(TASK_SIDS_TO_TITLE, "sids-to-title", 0.25, "training sequence")
 
-#define TASK_ENUM(name, option, ratio, unit) name,
+#define TASK_ENUM(name, option, passes, unit) name,
 typedef enum Task { TASK_LIST(TASK_ENUM) N_TASKS } Task;
 #undef TASK_ENUM
 
