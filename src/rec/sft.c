@@ -105,7 +105,7 @@ static Status train_step(SftTrainer *t, double *grad_norm)
     for (int64_t i = 0; i < b->T; ++i) weight += (double)b->weight[i];
     REQUIRE(weight > 0, "a batch without targets");
     for (int64_t i = 0; i < b->T; ++i) b->weight[i] = (real)((double)b->weight[i] / weight);
-    Dropout drop = {o->dropout, rng_key(o->seed, RNG_STAGE_SFT, RNG_DROPOUT), (uint64_t)t->s.step << 16};
+    Dropout drop = {o->dropout, rng_key(o->seed, RNG_STAGE_SFT, RNG_DROPOUT), (uint64_t)t->s.step};
     params_zero_grad(t->params);
     decoder_forward(t->decoder, batch_finish(b), b->token, drop);
     TRY(decoder_loss(t->decoder, b->target, o->level_softmax ? b->range : NULL, b->weight, t->logp));
