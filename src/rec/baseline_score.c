@@ -1,0 +1,96 @@
+/* rec/baseline_score.c -- full-catalogue scores of a trained sequence model (baseline_scorer of baseline.h).
+ *
+ * Histories of consecutive rows are packed into one forward pass; only the output at each last position is kept, and all rows' outputs meet
+ * the item embedding in one matrix product.
+ */
+#include <string.h>
+
+#include "rec/baseline.h"
+#include "rec/popularity.h"
+
+typedef struct ModelScorer {
+    Scorer scorer;
+    SeqModel *model;
+    int64_t history, capacity; /* capacity: rows of the buffers below */
+    SeqBatch *batch;
+    int32_t *h_last, *last;    /* rows of the batch to keep: host, backend */
+    real *out, *scores;        /* (capacity,C), (capacity,N) backend */
+    const real *popularity;    /* (N) */
+} ModelScorer;
+
+/* Run the batch and put the outputs at its last positions into rows [at, at + B) of out. */
+static void run_batch(ModelScorer *s, int64_t at)
+{
+    SeqModel *m = s->model;
+    Backend *be = m->be;
+    SeqBatch *b = s->batch;
+    if (b->B == 0) return;
+    const real *hidden = m->forward(m->self, seqbatch_packed(b), b->item, (Dropout){0});
+    for (int64_t i = 0; i < b->B; i++) s->h_last[i] = b->offset[i + 1] - 1;
+    be->upload(be, s->last, s->h_last, (size_t)b->B * sizeof *s->last);
+    be->gather_rows(be, b->B, m->C, s->last, hidden, s->out + at * m->C);
+    seqbatch_clear(b);
+}
+
+static void reserve(ModelScorer *s, int64_t n)
+{
+    if (n <= s->capacity) return;
+    Backend *be = s->model->be;
+    be->release(be, s->out);
+    be->release(be, s->scores);
+    s->out = be->alloc(be, (size_t)(n * s->model->C) * sizeof(real));
+    s->scores = be->alloc(be, (size_t)(n * s->model->N) * sizeof(real));
+    s->capacity = n;
+}
+
+static Status score(void *self, const Rows *rows, int64_t first, int64_t n, real *out)
+{
+    ModelScorer *s = self;
+    SeqModel *m = s->model;
+    Backend *be = m->be;
+    reserve(s, n);
+    seqbatch_clear(s->batch);
+    int64_t filled = 0; /* rows of s->out that are computed or in the batch; rows without history are left out */
+    for (int64_t r = first; r < first + n; r++) {
+        const int64_t end = rows->offset[r + 1], length = end - rows->offset[r];
+        const int64_t keep = length < s->history ? length : s->history;
+        if (keep == 0) continue;
+        if (s->batch->T + keep > s->batch->capacity) run_batch(s, filled - s->batch->B);
+        seqbatch_add(s->batch, keep, rows->history + end - keep, NULL);
+        filled++;
+    }
+    run_batch(s, filled - s->batch->B);
+    if (filled > 0)
+        be->gemm(be, false, true, filled, m->N, m->C, 1, s->out, m->C, params_value(m->params, m->item_emb), m->C, 0, s->scores, m->N);
+    if (filled == n) return be->download(be, out, s->scores, (size_t)(n * m->N) * sizeof(real));
+    for (int64_t r = 0, at = 0; r < n; r++) {
+        const size_t bytes = (size_t)m->N * sizeof(real);
+        if (rows->offset[first + r + 1] == rows->offset[first + r]) memcpy(out + r * m->N, s->popularity, bytes);
+        else TRY(be->download(be, out + r * m->N, s->scores + at++ * m->N, bytes));
+    }
+    return OK;
+}
+
+Scorer *baseline_scorer(SeqModel *m, const Dataset *d, int64_t history, Arena *arena)
+{
+    REQUIRE(history >= 1 && history <= m->max_len && history <= m->max_tokens && m->N == d->N, "history %lld, model of %lld",
+            (long long)history, (long long)m->max_len);
+    ModelScorer *s = ARENA_NEW(arena, ModelScorer, 1);
+    *s = (ModelScorer){.model = m, .history = history, .batch = seqbatch_create(m->be, arena, m->max_tokens)};
+    s->h_last = ARENA_NEW(arena, int32_t, m->max_tokens);
+    s->last = m->be->alloc(m->be, (size_t)m->max_tokens * sizeof *s->last);
+    s->popularity = popularity_scores(popularity_create(d, arena));
+    s->scorer = (Scorer){.name = m->kind, .self = s, .score = score};
+    return &s->scorer;
+}
+
+void baseline_scorer_destroy(Scorer *scorer)
+{
+    if (scorer == NULL) return;
+    ModelScorer *s = scorer->self;
+    Backend *be = s->model->be;
+    be->release(be, s->last);
+    be->release(be, s->out);
+    be->release(be, s->scores);
+    seqbatch_destroy(s->batch);
+}
