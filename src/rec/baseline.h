@@ -54,8 +54,8 @@ Status baseline_train(const Dataset *d, SeqModel *m, const TrainOptions *o, cons
 /* baseline_clean -- remove the checkpoint files of a finished training. */
 Status baseline_clean(const char *dir);
 
-/* baseline_scorer -- scores all items for a row from the last `history` items of its history. A row with an empty history gets the training
- * popularity. Host memory from `arena`; baseline_scorer_destroy releases backend memory. The model must outlive it. */
+/* baseline_scorer -- scores all items for a row from the last `history` items of its history (at least one, which dataset_load
+ * guarantees). Host memory from `arena`; baseline_scorer_destroy releases backend memory. The model must outlive it. */
 Scorer *baseline_scorer(SeqModel *m, const Dataset *d, int64_t history, Arena *arena);
 void baseline_scorer_destroy(Scorer *s);
 

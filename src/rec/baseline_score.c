@@ -3,10 +3,7 @@
  * Histories of consecutive rows are packed into one forward pass; only the output at each last position is kept, and all rows' outputs meet
  * the item embedding in one matrix product.
  */
-#include <string.h>
-
 #include "rec/baseline.h"
-#include "rec/popularity.h"
 
 typedef struct ModelScorer {
     Scorer scorer;
@@ -15,7 +12,6 @@ typedef struct ModelScorer {
     SeqBatch *batch;
     int32_t *h_last, *last;    /* rows of the batch to keep: host, backend */
     real *out, *scores;        /* (capacity,C), (capacity,N) backend */
-    const real *popularity;    /* (N) */
 } ModelScorer;
 
 /* Run the batch and put the outputs at its last positions into rows [at, at + B) of out. */
@@ -50,25 +46,15 @@ static Status score(void *self, const Rows *rows, int64_t first, int64_t n, real
     Backend *be = m->be;
     reserve(s, n);
     seqbatch_clear(s->batch);
-    int64_t filled = 0; /* rows of s->out that are computed or in the batch; rows without history are left out */
     for (int64_t r = first; r < first + n; r++) {
         const int64_t end = rows->offset[r + 1], length = end - rows->offset[r];
         const int64_t keep = length < s->history ? length : s->history;
-        if (keep == 0) continue;
-        if (s->batch->T + keep > s->batch->capacity) run_batch(s, filled - s->batch->B);
+        if (s->batch->T + keep > s->batch->capacity) run_batch(s, r - first - s->batch->B);
         seqbatch_add(s->batch, keep, rows->history + end - keep, NULL);
-        filled++;
     }
-    run_batch(s, filled - s->batch->B);
-    if (filled > 0)
-        be->gemm(be, false, true, filled, m->N, m->C, 1, s->out, m->C, params_value(m->params, m->item_emb), m->C, 0, s->scores, m->N);
-    if (filled == n) return be->download(be, out, s->scores, (size_t)(n * m->N) * sizeof(real));
-    for (int64_t r = 0, at = 0; r < n; r++) {
-        const size_t bytes = (size_t)m->N * sizeof(real);
-        if (rows->offset[first + r + 1] == rows->offset[first + r]) memcpy(out + r * m->N, s->popularity, bytes);
-        else TRY(be->download(be, out + r * m->N, s->scores + at++ * m->N, bytes));
-    }
-    return OK;
+    run_batch(s, n - s->batch->B);
+    be->gemm(be, false, true, n, m->N, m->C, 1, s->out, m->C, params_value(m->params, m->item_emb), m->C, 0, s->scores, m->N);
+    return be->download(be, out, s->scores, (size_t)(n * m->N) * sizeof(real));
 }
 
 Scorer *baseline_scorer(SeqModel *m, const Dataset *d, int64_t history, Arena *arena)
@@ -79,7 +65,6 @@ Scorer *baseline_scorer(SeqModel *m, const Dataset *d, int64_t history, Arena *a
     *s = (ModelScorer){.model = m, .history = history, .batch = seqbatch_create(m->be, arena, m->max_tokens)};
     s->h_last = ARENA_NEW(arena, int32_t, m->max_tokens);
     s->last = m->be->alloc(m->be, (size_t)m->max_tokens * sizeof *s->last);
-    s->popularity = popularity_scores(popularity_create(d, arena));
     s->scorer = (Scorer){.name = m->kind, .self = s, .score = score};
     return &s->scorer;
 }
