@@ -100,6 +100,11 @@ deps-dev:
 ## build: compile the stage programs
 build: $(STAGES)
 
+# The kernels of src/tensor are written for fused multiply-add; elsewhere products and sums are rounded one by one.
+ifneq ($(PIN),1)
+$(BUILD)/f32/src/tensor/%.o $(BUILD)/f64/src/tensor/%.o: CFLAGS_ALL += -ffp-contract=fast
+endif
+
 $(BUILD)/f32/%.o: %.c $(BUILD)/flags | $(DEPS_OK)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@

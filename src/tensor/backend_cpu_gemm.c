@@ -1,44 +1,134 @@
-/* tensor/backend_cpu_gemm.c -- matrix products: OpenBLAS, one thread a call, the result cut into one rectangle per OpenMP thread.
+/* tensor/backend_cpu_gemm.c -- matrix products: register tiles over packed panels, the result cut into one rectangle per OpenMP thread.
  *
- * All kernels of a run thereby share one thread pool, and the same thread count gives the same bytes.
+ * Written here rather than called from a BLAS so that all kernels share one thread pool, attention can use the same tiles on matrices that
+ * fit in L1, the widest vectors of the processor are used whatever BLAS is installed, and results depend on nothing but inputs.
+ *
+ * B is packed into panels of COLS columns (zero-padded), A only when it is transposed or short. C tiles at the edge go through a small copy.
  *
  * Deviations from the paper: none.
  */
-#include <cblas.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tensor/backend.h"
 #include "tensor/backend_cpu_internal.h"
+#include "tensor/gemm_kernel.h"
 
-#define CBLAS_GEMM _Generic((real)0, float: cblas_sgemm, double: cblas_dgemm)
+enum { KC = 256, NC = 512, MC = 120, GEMM_GRAIN = 32 };
 
-enum { GEMM_GRAIN = 16 }; /* rectangles begin at multiples of this */
-
-/* OpenBLAS (a build that chooses its kernels at run time) falls back to 256-bit kernels on processors younger than itself. Where the
- * processor has AVX-512, have it choose again; OPENBLAS_CORETYPE in the environment wins. The two functions are exported by such builds only. */
-extern void gotoblas_dynamic_init(void) __attribute__((weak));
-extern void gotoblas_dynamic_quit(void) __attribute__((weak));
-
-static void choose_kernels(void)
+int64_t cpu_gemm_scratch(int64_t n, int64_t k)
 {
-    if (gotoblas_dynamic_init == NULL || gotoblas_dynamic_quit == NULL || getenv("OPENBLAS_CORETYPE") != NULL) return;
-    const char *core = openblas_get_corename();
-    if (strcmp(core, "Haswell") != 0 && strcmp(core, "Zen") != 0) return;
-    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw") ||
-        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512cd")) {
-        return;
-    }
-    if (setenv("OPENBLAS_CORETYPE", "SkylakeX", 1) != 0) return;
-    gotoblas_dynamic_quit();
-    gotoblas_dynamic_init();
+    int64_t kc = k < KC ? k : KC, nc = n < NC ? n : NC;
+    return kc * ((nc + GEMM_COLS - 1) / GEMM_COLS * GEMM_COLS) + kc * (MC + GEMM_ROWS) + GEMM_ROWS * GEMM_COLS + 64;
 }
 
-/* Cut m x n into rows x cols rectangles, about square in units of the grain, using as many of the threads as are useful. */
+/* out: panels of COLS columns, each (kc,COLS) contiguous, the last one padded with zeros. */
+static void pack_b(bool tb, int64_t kc, int64_t nc, const real *B, int64_t ldb, real *out)
+{
+    for (int64_t j0 = 0; j0 < nc; j0 += GEMM_COLS, out += kc * GEMM_COLS) {
+        const int64_t w = nc - j0 < GEMM_COLS ? nc - j0 : GEMM_COLS;
+        if (w < GEMM_COLS) memset(out, 0, (size_t)(kc * GEMM_COLS) * sizeof(real));
+        if (!tb && w == GEMM_COLS) {
+            for (int64_t p = 0; p < kc; p++) memcpy(out + p * GEMM_COLS, B + p * ldb + j0, GEMM_COLS * sizeof(real));
+        } else if (!tb) {
+            for (int64_t p = 0; p < kc; p++) memcpy(out + p * GEMM_COLS, B + p * ldb + j0, (size_t)w * sizeof(real));
+        } else {
+            for (int64_t j = 0; j < w; j++) {
+                const real *src = B + (j0 + j) * ldb;
+                for (int64_t p = 0; p < kc; p++) out[p * GEMM_COLS + j] = src[p];
+            }
+        }
+    }
+}
+
+/* out: panels of ROWS rows of op(A), each (kc,ROWS) contiguous; rows past the end are zero. */
+static void pack_a(bool ta, int64_t mc, int64_t kc, const real *A, int64_t lda, real *out)
+{
+    for (int64_t i0 = 0; i0 < mc; i0 += GEMM_ROWS, out += kc * GEMM_ROWS) {
+        const int64_t h = mc - i0 < GEMM_ROWS ? mc - i0 : GEMM_ROWS;
+        if (h < GEMM_ROWS) memset(out, 0, (size_t)(kc * GEMM_ROWS) * sizeof(real));
+        if (ta && h == GEMM_ROWS) {
+            for (int64_t p = 0; p < kc; p++) memcpy(out + p * GEMM_ROWS, A + p * lda + i0, GEMM_ROWS * sizeof(real));
+        } else {
+            for (int64_t i = 0; i < h; i++) {
+                for (int64_t p = 0; p < kc; p++) out[p * GEMM_ROWS + i] = ta ? A[p * lda + i0 + i] : A[(i0 + i) * lda + p];
+            }
+        }
+    }
+}
+
+/* One tile whose h x w corner counts. */
+static void edge_tile(int64_t k, const real *a, int64_t rs, int64_t cs, const real *b, real alpha, real beta, real *C,
+                      int64_t ldc, int64_t h, int64_t w, real *tile)
+{
+    gemm_tile(k, a, rs, cs, b, 1, 0, tile, GEMM_COLS);
+    for (int64_t i = 0; i < h; i++) {
+        for (int64_t j = 0; j < w; j++) {
+            const real new = alpha * tile[i * GEMM_COLS + j];
+            C[i * ldc + j] = beta == 0 ? new : new + beta * C[i * ldc + j];
+        }
+    }
+}
+
+/* mc rows of C against all packed panels of B. */
+static void block(bool ta, int64_t mc, int64_t nc, int64_t kc, const real *A, int64_t lda, const real *b, real alpha,
+                  real beta, real *C, int64_t ldc, real *packed_a, real *tile)
+{
+    const int64_t whole = ta ? 0 : mc / GEMM_ROWS * GEMM_ROWS; /* rows that are read in place */
+    if (whole < mc) pack_a(ta, mc - whole, kc, ta ? A : A + whole * lda, lda, packed_a);
+    for (int64_t j = 0; j < nc; j += GEMM_COLS, b += kc * GEMM_COLS) {
+        const int64_t w = nc - j < GEMM_COLS ? nc - j : GEMM_COLS;
+        for (int64_t i = 0; i < mc; i += GEMM_ROWS) {
+            const int64_t h = mc - i < GEMM_ROWS ? mc - i : GEMM_ROWS;
+            real *c = C + i * ldc + j;
+            if (i < whole) {
+                if (w == GEMM_COLS) {
+                    gemm_tile(kc, A + i * lda, lda, 1, b, alpha, beta, c, ldc);
+                } else {
+                    edge_tile(kc, A + i * lda, lda, 1, b, alpha, beta, c, ldc, h, w, tile);
+                }
+            } else {
+                const real *a = packed_a + (i - whole) * kc;
+                if (w == GEMM_COLS && h == GEMM_ROWS) {
+                    gemm_tile(kc, a, 1, GEMM_ROWS, b, alpha, beta, c, ldc);
+                } else {
+                    edge_tile(kc, a, 1, GEMM_ROWS, b, alpha, beta, c, ldc, h, w, tile);
+                }
+            }
+        }
+    }
+}
+
+void cpu_gemm_serial(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A, int64_t lda,
+                     const real *B, int64_t ldb, real beta, real *C, int64_t ldc, real *scratch)
+{
+    if (k == 0) {
+        for (int64_t i = 0; i < m; i++) {
+            for (int64_t j = 0; j < n; j++) C[i * ldc + j] = beta == 0 ? 0 : beta * C[i * ldc + j];
+        }
+        return;
+    }
+    const int64_t kc_most = k < KC ? k : KC, nc_most = n < NC ? n : NC;
+    real *packed_b = scratch, *packed_a = packed_b + kc_most * ((nc_most + GEMM_COLS - 1) / GEMM_COLS * GEMM_COLS);
+    real *tile = packed_a + kc_most * (MC + GEMM_ROWS);
+    for (int64_t j = 0; j < n; j += NC) {
+        const int64_t nc = n - j < NC ? n - j : NC;
+        for (int64_t p = 0; p < k; p += KC) {
+            const int64_t kc = k - p < KC ? k - p : KC;
+            pack_b(tb, kc, nc, tb ? B + j * ldb + p : B + p * ldb + j, ldb, packed_b);
+            for (int64_t i = 0; i < m; i += MC) {
+                const int64_t mc = m - i < MC ? m - i : MC;
+                block(ta, mc, nc, kc, ta ? A + p * lda + i : A + i * lda + p, lda, packed_b, alpha, p == 0 ? beta : 1,
+                      C + i * ldc + j, ldc, packed_a, tile);
+            }
+        }
+    }
+}
+
+/* Cut m x n into rows x cols rectangles, as square as the threads allow; one when the work is small. */
 static void choose_grid(int threads, int64_t m, int64_t n, int64_t k, int *rows, int *cols)
 {
     *rows = *cols = 1;
-    if (m * n * k < 64 * 1024) return;
+    if (m * n * k < 128 * 1024) return;
     double best = -1;
     for (int r = 1; r <= threads; r++) {
         int c = threads / r;
@@ -63,19 +153,17 @@ static void cpu_gemm(Backend *be, bool ta, bool tb, int64_t m, int64_t n, int64_
     if (m == 0 || n == 0) return;
     int rows, cols;
     choose_grid(be->threads, m, n, k, &rows, &cols);
+    int64_t stride;
+    real *scratch = cpu_scratch(be, cpu_gemm_scratch(n, k), &stride);
 #pragma omp parallel for num_threads(rows *cols) schedule(static, 1)
     for (int i = 0; i < rows * cols; i++) {
-        Span r = cpu_span(m, GEMM_GRAIN, i / cols, rows), c = cpu_span(n, GEMM_GRAIN, i % cols, cols);
-        if (r.begin == r.end || c.begin == c.end) continue;
-        CBLAS_GEMM(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (blasint)(r.end - r.begin),
-                   (blasint)(c.end - c.begin), (blasint)k, alpha, A + r.begin * (ta ? 1 : lda), (blasint)lda,
-                   B + c.begin * (tb ? ldb : 1), (blasint)ldb, beta, C + r.begin * ldc + c.begin, (blasint)ldc);
+        Span r = cpu_span(m, GEMM_ROWS, i / cols, rows), c = cpu_span(n, GEMM_COLS, i % cols, cols);
+        cpu_gemm_serial(ta, tb, r.end - r.begin, c.end - c.begin, k, alpha, A + r.begin * (ta ? 1 : lda), lda,
+                        B + c.begin * (tb ? ldb : 1), ldb, beta, C + r.begin * ldc + c.begin, ldc, scratch + i * stride);
     }
 }
 
 void backend_cpu_fill_gemm(Backend *be)
 {
-    choose_kernels();
-    openblas_set_num_threads(1);
     be->gemm = cpu_gemm;
 }

@@ -35,6 +35,11 @@ static inline int cpu_threads(const Backend *be, int64_t work)
     return work < 16384 ? 1 : be->threads;
 }
 
+/* cpu_gemm_serial -- gemm of backend.h on the calling thread; scratch: cpu_gemm_scratch(n, k) elements, 64-byte aligned. */
+int64_t cpu_gemm_scratch(int64_t n, int64_t k);
+void cpu_gemm_serial(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A, int64_t lda,
+                     const real *B, int64_t ldb, real beta, real *C, int64_t ldc, real *scratch);
+
 void backend_cpu_fill_gemm(Backend *be);
 void backend_cpu_fill_elementwise(Backend *be);
 void backend_cpu_fill_norm(Backend *be);
