@@ -1,0 +1,57 @@
+/* 01_download -- the raw files of a data set, at hand and verified.
+ *
+ * In:  a folder, a mirror, or the addresses in data_prep/datasets.json
+ * Out: the files (linked, copied or downloaded), manifest.json; a lock file that pins the checksum of what was downloaded first
+ *
+ * --probe 1 only tells, within seconds, whether they can be had: exit 0 or 4. */
+#include "base/cli.h"
+#include "base/log.h"
+#include "data/acquire.h"
+#include "data/registry.h"
+#include "io/atomic.h"
+
+static const char *dataset, *registry, *out;
+static AcquireSettings settings;
+static bool probe;
+
+static const CliOption options[] = {
+    {"dataset", CLI_STR, &dataset, NULL, 0, 0, "NAME", "its name in the registry", NULL},
+    {"registry", CLI_STR, &registry, "data_prep/datasets.json", 0, 0, "FILE", "the known data sets", NULL},
+    {"source", CLI_STR, &settings.source, "", 0, 0, "DIR|URL", "folder or mirror that has the files (default: the registry's addresses)", NULL},
+    {"copy", CLI_FLAG, &settings.copy, "0", 0, 1, "", "copy local files instead of linking them", NULL},
+    {"lock", CLI_STR, &settings.lock, "", 0, 0, "FILE", "checksums of what was downloaded (default: cache/NAME.lock)", NULL},
+    {"probe", CLI_FLAG, &probe, "0", 0, 1, "", "only tell whether the files can be had (exit 0 or 4)", NULL},
+    {"out", CLI_STR, &out, "", 0, 0, "DIR", "output folder (required unless --probe 1)", NULL},
+    CLI_END};
+
+static Status run(Arena *arena) {
+    RegistryEntry *entry;
+    TRY(registry_find(registry, dataset, arena, &entry));
+    if (probe) {
+        TRY(acquire_probe(entry, settings.source));
+        log_info("%s can be had from %s", entry->label, *settings.source ? settings.source : "the registry's addresses");
+        return OK;
+    }
+    if (!*out) return FAIL(E_USAGE, "see `01_download --help`", "01_download: --out is required");
+    if (!*settings.lock) {
+        settings.lock = arena_printf(arena, "cache/%s.lock", entry->name);
+        TRY(dir_make("cache"));
+    }
+    if (cli_dry_run()) {
+        for (int64_t f = 0; f < entry->n_files; f++) log_info("%s (%s)", entry->file[f].name, entry->file[f].role);
+        return acquire_probe(entry, settings.source);
+    }
+    Manifest *manifest = manifest_begin("01_download", cli_json(options));
+    manifest_input(manifest, registry);
+    TRY(acquire_files(entry, &settings, out, manifest));
+    manifest_note_bool(manifest, "simulated", entry->simulated);
+    return manifest_end(manifest, out);
+}
+
+int main(int argc, char **argv) {
+    cli_parse("01_download", "a data set's raw files: linked, copied or downloaded, and verified", options, argc, argv);
+    Arena *arena = arena_create("run");
+    MUST(run(arena));
+    arena_destroy(arena);
+    return 0;
+}

@@ -1,0 +1,29 @@
+/* data/acquire.h -- getting a data set's files to hand (the work of 01_download).
+ *
+ * A source is a folder (read in place: the files are linked, or copied on request), a URL of a folder (https://, http://, file://), or "" for the addresses
+ * of the registry. Under a folder or URL, `<folder>/` of the data set is looked at first, then the place itself; the sequence form counts before raw files.
+ * Downloaded files are checked against the registry where it knows their checksums, else against the lock file: the first download writes size and
+ * SHA-256 there (trust on first use), later ones must agree.
+ *
+ *   lock file: {"format": "digr-lock/1", "files": {"<data set>/<name>": {"bytes", "sha256", "url"}}} */
+#ifndef DIGR_DATA_ACQUIRE_H
+#define DIGR_DATA_ACQUIRE_H
+
+#include <stdbool.h>
+
+#include "data/registry.h"
+#include "io/manifest.h"
+
+typedef struct AcquireSettings {
+    const char *source, *lock; /* lock: path of the lock file */
+    bool copy;                 /* copy local files instead of linking them */
+} AcquireSettings;
+
+/* acquire_files -- puts the files into `out`. E_RESOURCE with the ways on when they cannot be had; E_INPUT for a wrong checksum. The manifest gets every
+ * file as output, and notes "form" and "from". */
+Status acquire_files(const RegistryEntry *entry, const AcquireSettings *settings, const char *out, Manifest *manifest);
+
+/* acquire_probe -- can they be had? Answers within a few seconds and fetches nothing. OK, or the same E_RESOURCE. */
+Status acquire_probe(const RegistryEntry *entry, const char *source);
+
+#endif
