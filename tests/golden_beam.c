@@ -1,35 +1,10 @@
 /* tests/golden_beam.c -- golden cases of kind beam: rec/beam.h with both scores at full width (every item scored), and a narrow beam. */
 #include <string.h>
 
-#include "golden.h"
+#include "golden_model.h"
 #include "rec/beam.h"
 
 Status golden_beam(GoldenCase *c);
-
-static Decoder *decoder_of(GoldenCase *c)
-{
-    const char *type = golden_config_string(c, "model_type", "");
-    REQUIRE(strcmp(type, "qwen2") == 0 || strcmp(type, "qwen3") == 0, "model type '%s'", type);
-    int64_t H = (int64_t)golden_config(c, "num_attention_heads", 1), C = (int64_t)golden_config(c, "hidden_size", 0);
-    DecoderConfig config = {
-        .V = (int64_t)golden_config(c, "vocab_size", 0), .C = C, .L = (int64_t)golden_config(c, "num_hidden_layers", 0), .H = H,
-        .Hkv = (int64_t)golden_config(c, "num_key_value_heads", (double)H), .D = (int64_t)golden_config(c, "head_dim", (double)(C / H)),
-        .F = (int64_t)golden_config(c, "intermediate_size", 0), .rope_theta = golden_config(c, "rope_theta", 1e4),
-        .rms_eps = golden_config(c, "rms_norm_eps", 1e-6), .attention_bias = golden_config(c, "attention_bias", 0) > 0,
-        .qk_norm = golden_config(c, "qk_norm", 0) > 0, .tied = golden_config(c, "tie_word_embeddings", 0) > 0};
-    int64_t T;
-    golden_i32(c, "in.tokens", &T);
-    Decoder *d = decoder_create(c->be, &config, T, false);
-    Params *p = decoder_params(d);
-    const char *name;
-    for (int64_t i = 0; (name = golden_param(c, i)) != NULL; i++) {
-        int64_t at = params_find(p, name), count;
-        const real *value = golden_real(c, name, &count);
-        REQUIRE(at >= 0 && p->list[at].count == count, "parameter %s", name);
-        c->be->upload(c->be, params_value(p, at), value, (size_t)count * sizeof *value);
-    }
-    return d;
-}
 
 typedef struct Prompts {
     int64_t n, longest, *offset;
@@ -90,8 +65,9 @@ Status golden_beam(GoldenCase *c)
     int64_t N = shape->shape[0];
     Trie *trie;
     TRY(trie_build(c->arena, N, shape->shape[1], catalogue, &trie));
-    Decoder *d = decoder_of(c);
     Prompts p = prompts_of(c);
+    Decoder *d = golden_model_create(c, p.longest);
+    golden_model_fill(c, decoder_params(d), NULL);
     TRY(full_width(c, d, trie, &p, BEAM_RENORM, "renorm", N));
     TRY(full_width(c, d, trie, &p, BEAM_MASK, "mask", N));
     int64_t narrow = (int64_t)golden_config(c, "narrow_beam", 0);
