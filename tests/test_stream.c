@@ -1,0 +1,243 @@
+/* tests/test_stream.c -- the line reader on plain, gzip and zstd files: whole, torn and damaged ones; the gzip writer. */
+#include "data_util.h"
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "io/stream.h"
+
+/* Read all lines into `joined` (each followed by '|'); the status of the close. */
+static Status read_all(const char *path, char *joined, size_t room, int64_t *n_lines)
+{
+    LineReader *reader;
+    Status status = line_open(path, &reader);
+    if (status != OK) return status;
+    const char *line;
+    size_t n, used = 0;
+    *n_lines = 0;
+    while (line_next(reader, &line, &n)) {
+        ck_assert_int_eq(line[n], '\0');
+        ck_assert_int_eq(line_number(reader), ++*n_lines);
+        ck_assert_uint_lt(used + n + 1, room);
+        memcpy(joined + used, line, n);
+        joined[used + n] = '|';
+        used += n + 1;
+    }
+    joined[used] = '\0';
+    return line_close(reader);
+}
+
+static char joined[1 << 22];
+static int64_t n_lines;
+
+static size_t make_zstd(const char *text, size_t n, char *out, size_t room)
+{
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    ck_assert_uint_eq(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1), 0);
+    size_t bytes = ZSTD_compress2(context, out, room, text, n);
+    ck_assert(!ZSTD_isError(bytes));
+    ZSTD_freeCCtx(context);
+    return bytes;
+}
+
+START_TEST(plain_lines_in_all_their_endings)
+{
+    static const struct { const char *text, *expected; int64_t lines; } cases[] = {
+        {"", "", 0}, {"\n", "|", 1}, {"a", "a|", 1}, {"a\n", "a|", 1}, {"a\n\nb", "a||b|", 3}, {"a\r\nb\r\n", "a\r|b\r|", 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_text(in_scratch("plain"), cases[i].text);
+        ck_assert_int_eq(read_all(in_scratch("plain"), joined, sizeof joined, &n_lines), OK);
+        ck_assert_str_eq(joined, cases[i].expected);
+        ck_assert_int_eq(n_lines, cases[i].lines);
+    }
+    write_bytes(in_scratch("nul"), "a\0b\nc", 5);
+    LineReader *reader;
+    const char *line;
+    size_t n;
+    ck_assert_int_eq(line_open(in_scratch("nul"), &reader), OK);
+    ck_assert(line_next(reader, &line, &n));
+    ck_assert_uint_eq(n, 3);
+    ck_assert_mem_eq(line, "a\0b", 4);
+    ck_assert_int_eq(line_close(reader), OK);
+}
+END_TEST
+
+/* Lines of many lengths around the block size of the reader (128 KiB), in all three forms under a name that says nothing. */
+START_TEST(the_form_is_known_by_content_and_blocks_do_not_show)
+{
+    static char text[3 << 20], packed[1 << 22];
+    size_t n = 0;
+    static const size_t lengths[] = {0, 1, 7, 131071, 131072, 131073, 33, 262144, 5, 700001, 0, 13};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        for (size_t k = 0; k < lengths[i]; k++) text[n++] = (char)('a' + (k * 7 + i) % 26);
+        text[n++] = '\n';
+    }
+    text[n] = '\0';
+    static char expected[3 << 20];
+    for (size_t i = 0; i < n; i++) expected[i] = text[i] == '\n' ? '|' : text[i];
+    expected[n] = '\0';
+    for (int form = 0; form < 3; form++) {
+        const char *path = in_scratch("reviews.txt");
+        if (form == 0) write_bytes(path, text, n);
+        if (form == 1) write_gzip(path, text);
+        if (form == 2) write_bytes(path, packed, make_zstd(text, n, packed, sizeof packed));
+        ck_assert_int_eq(read_all(path, joined, sizeof joined, &n_lines), OK);
+        ck_assert_int_eq(n_lines, (int64_t)(sizeof lengths / sizeof *lengths));
+        ck_assert(strcmp(joined, expected) == 0);
+    }
+}
+END_TEST
+
+START_TEST(members_and_frames_in_a_row_are_one_stream)
+{
+    write_gzip(in_scratch("a"), "one\ntw");
+    write_gzip(in_scratch("b"), "o\nthree\n");
+    size_t n, m;
+    char *a = read_bytes(in_scratch("a"), &n), *b = read_bytes(in_scratch("b"), &m), both[4096];
+    memcpy(both, a, n);
+    memcpy(both + n, b, m);
+    write_bytes(in_scratch("ab.gz"), both, n + m);
+    ck_assert_int_eq(read_all(in_scratch("ab.gz"), joined, sizeof joined, &n_lines), OK);
+    ck_assert_str_eq(joined, "one|two|three|");
+
+    n = make_zstd("one\ntw", 6, both, sizeof both);
+    n += make_zstd("o\nthree\n", 8, both + n, sizeof both - n);
+    write_bytes(in_scratch("ab.zst"), both, n);
+    ck_assert_int_eq(read_all(in_scratch("ab.zst"), joined, sizeof joined, &n_lines), OK);
+    ck_assert_str_eq(joined, "one|two|three|");
+}
+END_TEST
+
+/* Whatever the byte at which a compressed file is cut, the cut is told; whole lines before it may be read. */
+static void cut_everywhere(const char *data, size_t n, const char *form)
+{
+    for (size_t cut = 4; cut < n; cut++) {
+        write_bytes(in_scratch("cut"), data, cut);
+        ck_assert_msg(read_all(in_scratch("cut"), joined, sizeof joined, &n_lines) == E_INPUT, "%s cut at %zu of %zu is not noticed", form, cut, n);
+        ck_assert_msg(strstr(status_message(), "truncated") && strstr(status_message(), form) && strstr(status_message(), in_scratch("cut")),
+                      "cut at %zu: %s", cut, status_message());
+        ck_assert(strstr(status_fix(), "fetch the file again"));
+        ck_assert_int_lt(n_lines, 4);
+    }
+}
+
+START_TEST(every_truncation_is_told)
+{
+    write_gzip(in_scratch("whole"), "first line\nsecond line\nthird line\n");
+    size_t n;
+    const char *data = read_bytes(in_scratch("whole"), &n);
+    cut_everywhere(data, n, "gzip");
+    char packed[4096];
+    n = make_zstd("first line\nsecond line\nthird line\n", 34, packed, sizeof packed);
+    cut_everywhere(packed, n, "zstd");
+}
+END_TEST
+
+START_TEST(damage_is_told)
+{
+    write_gzip(in_scratch("whole"), "first line\nsecond line\n");
+    size_t n;
+    char *data = read_bytes(in_scratch("whole"), &n), more[4096];
+    data[n - 6] ^= 1; /* the CRC */
+    write_bytes(in_scratch("crc"), data, n);
+    ck_assert_int_eq(read_all(in_scratch("crc"), joined, sizeof joined, &n_lines), E_INPUT);
+    ck_assert(strstr(status_message(), "corrupt gzip"));
+    data[n - 6] ^= 1;
+    memcpy(more, data, n);
+    memcpy(more + n, "garbage", 7);
+    write_bytes(in_scratch("behind"), more, n + 7);
+    ck_assert_int_eq(read_all(in_scratch("behind"), joined, sizeof joined, &n_lines), E_INPUT);
+    ck_assert_str_eq(joined, "first line|second line|");
+    ck_assert(strstr(status_message(), "after line 2"));
+
+    n = make_zstd("first line\nsecond line\n", 23, more, sizeof more);
+    more[n - 1] ^= 1;
+    write_bytes(in_scratch("zcrc"), more, n);
+    ck_assert_int_eq(read_all(in_scratch("zcrc"), joined, sizeof joined, &n_lines), E_INPUT);
+    ck_assert(strstr(status_message(), "corrupt zstd"));
+}
+END_TEST
+
+START_TEST(what_is_not_a_file_is_told)
+{
+    LineReader *reader;
+    ck_assert_int_eq(line_open(in_scratch("absent"), &reader), E_INPUT);
+    ck_assert(strstr(status_message(), "absent"));
+    ck_assert_int_eq(line_open(scratch, &reader), E_INPUT);
+    ck_assert(strstr(status_message(), "folder"));
+}
+END_TEST
+
+/* 128 MiB of text pass through; one line of 65 MiB does not. */
+START_TEST(memory_stays_constant_and_absurd_lines_are_told)
+{
+    GzipFile *f;
+    char line[1024];
+    memset(line, 'x', sizeof line);
+    ck_assert_int_eq(gzip_open(in_scratch("long.gz"), &f), OK);
+    line[sizeof line - 1] = '\n';
+    for (int i = 0; i < 128 * 1024; i++) gzip_write(f, line, sizeof line);
+    ck_assert_int_eq(gzip_commit(f), OK);
+    int64_t before = peak_memory_bytes();
+    LineReader *reader;
+    const char *text;
+    size_t n;
+    ck_assert_int_eq(line_open(in_scratch("long.gz"), &reader), OK);
+    while (line_next(reader, &text, &n)) ck_assert_uint_eq(n, sizeof line - 1);
+    ck_assert_int_eq(line_number(reader), 128 * 1024);
+    ck_assert_int_eq(line_bytes_read(reader), line_file_bytes(reader));
+    ck_assert_int_eq(line_close(reader), OK);
+    ck_assert_msg(peak_memory_bytes() - before < 8 << 20, "grew by %lld bytes", (long long)(peak_memory_bytes() - before));
+
+    ck_assert_int_eq(gzip_open(in_scratch("one.gz"), &f), OK);
+    gzip_puts(f, "short\n");
+    line[sizeof line - 1] = 'x';
+    for (int i = 0; i < 65 * 1024; i++) gzip_write(f, line, sizeof line);
+    ck_assert_int_eq(gzip_commit(f), OK);
+    ck_assert_int_eq(line_open(in_scratch("one.gz"), &reader), OK);
+    ck_assert(line_next(reader, &text, &n));
+    ck_assert(!line_next(reader, &text, &n));
+    ck_assert(!line_next(reader, &text, &n));
+    ck_assert_int_eq(line_close(reader), E_INPUT);
+    ck_assert(strstr(status_message(), "one.gz:2: line longer"));
+}
+END_TEST
+
+START_TEST(the_gzip_writer_gives_the_same_bytes_and_nothing_half)
+{
+    write_gzip(in_scratch("a.gz"), "some text\n");
+    write_gzip(in_scratch("b.gz"), "some text\n");
+    ck_assert(same_bytes(in_scratch("a.gz"), in_scratch("b.gz")));
+    gzFile reader = gzopen(in_scratch("a.gz"), "rb"); /* and zlib's own reader agrees */
+    char text[32];
+    ck_assert_int_eq(gzread(reader, text, sizeof text), 10);
+    ck_assert_mem_eq(text, "some text\n", 10);
+    gzclose(reader);
+    GzipFile *f;
+    ck_assert_int_eq(gzip_open(in_scratch("c.gz"), &f), OK);
+    gzip_printf(f, "%d\n", 7);
+    gzip_abandon(f);
+    ck_assert(!path_exists(in_scratch("c.gz")));
+    ck_assert_int_eq(gzip_open(in_scratch("no/such/folder.gz"), &f), E_RESOURCE);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("stream");
+    TCase *t = tcase_create("stream");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, scratch_make, scratch_remove);
+    tcase_add_test(t, plain_lines_in_all_their_endings);
+    tcase_add_test(t, the_form_is_known_by_content_and_blocks_do_not_show);
+    tcase_add_test(t, members_and_frames_in_a_row_are_one_stream);
+    tcase_add_test(t, every_truncation_is_told);
+    tcase_add_test(t, damage_is_told);
+    tcase_add_test(t, what_is_not_a_file_is_told);
+    tcase_add_test(t, memory_stays_constant_and_absurd_lines_are_told);
+    tcase_add_test(t, the_gzip_writer_gives_the_same_bytes_and_nothing_half);
+    suite_add_tcase(s, t);
+    return run_suite(s);
+}
