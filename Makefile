@@ -37,7 +37,7 @@ LINK_FLAGS += -fsanitize=address,undefined
 endif
 CFLAGS_ALL = $(BASE_FLAGS) $(CFLAGS)
 LIBS := -llapacke -lopenblas -lcjson -lcurl -lzstd -lz -lcrypto -lm -lpthread
-TEST_LIBS := -lcheck -lsubunit -lrt
+TEST_LIBS := -lcheck -lsubunit -lrt -lm
 
 Q := $(if $(filter 1,$(V)),,@)
 
