@@ -60,6 +60,16 @@ void doc_text(Doc *d, const char *format, ...)
     va_end(args);
 }
 
+void doc_say(Doc *d, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    Block *b = add(d, BLOCK_TEXT);
+    b->text = vprint(d, format, args);
+    b->printed = true;
+    va_end(args);
+}
+
 void doc_notice(Doc *d, const char *format, ...)
 {
     va_list args;
@@ -199,13 +209,20 @@ Status doc_write_tables(const Doc *d, const char *dir)
     return OK;
 }
 
+enum { PRINT_WIDTH = 118 };
+
 void doc_print(const Doc *d)
 {
     printf("%s\n%s\n", d->title, d->subtitle);
-    for (int i = 0; i < d->n_facts; i++) printf("  %-14s %s\n", d->fact[i].name, d->fact[i].value);
+    for (int i = 0; i < d->n_facts; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "  %-12s ", d->fact[i].name);
+        markup_plain(stdout, d->fact[i].value, name, "               ", PRINT_WIDTH);
+    }
     for (int64_t i = 0; i < d->n_blocks; i++) {
         if (d->block[i].kind == BLOCK_TABLE && d->block[i].printed) table_plain(d->block[i].table, stdout);
-        if (d->block[i].kind == BLOCK_NOTICE) printf("\n! %s\n", d->block[i].text);
+        if (d->block[i].kind == BLOCK_TEXT && d->block[i].printed) markup_plain(stdout, d->block[i].text, "\n- ", "  ", PRINT_WIDTH);
+        if (d->block[i].kind == BLOCK_NOTICE) markup_plain(stdout, d->block[i].text, "\n! ", "  ", PRINT_WIDTH);
     }
     fflush(stdout);
 }

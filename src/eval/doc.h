@@ -18,7 +18,7 @@ typedef struct Block {
     int level;            /* heading: 2 or 3 */
     const char *text, *anchor;
     const Table *table;
-    bool printed;         /* table: also goes to standard output */
+    bool printed;         /* table, text: also goes to standard output */
     const Plot *plot;
     bool rendered;        /* plot: the SVG is there */
 } Block;
@@ -41,6 +41,8 @@ Doc *doc_create(Arena *arena, const char *title, const char *subtitle);
 void doc_fact(Doc *doc, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void doc_heading(Doc *doc, int level, const char *anchor, const char *format, ...) __attribute__((format(printf, 4, 5)));
 void doc_text(Doc *doc, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* doc_say -- a paragraph that is printed on standard output, too: a finding. */
+void doc_say(Doc *doc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* doc_notice -- a paragraph that must not be overlooked: what the numbers are not. */
 void doc_notice(Doc *doc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void doc_table(Doc *doc, const Table *table, bool printed); /* a table without data rows is left out */

@@ -86,3 +86,33 @@ int64_t markup_width(const char *text)
     for (; *text != '\0'; text++) width += ((unsigned char)*text & 0xC0) != 0x80;
     return width;
 }
+
+void markup_plain(FILE *out, const char *text, const char *first, const char *rest, int64_t width)
+{
+    int64_t column = markup_width(first);
+    bool begun = false;
+    fputs(first, out);
+    while (*text != '\0') {
+        const size_t n = strcspn(text, " ");
+        int64_t w = 0;
+        for (size_t i = 0; i < n; i++) w += ((unsigned char)text[i] & 0xC0) != 0x80 && text[i] != '`' && !(text[i] == '*' && (text[i + 1] == '*' || (i > 0 && text[i - 1] == '*')));
+        if (begun && column + 1 + w > width) {
+            fprintf(out, "\n%s", rest);
+            column = markup_width(rest);
+            begun = false;
+        }
+        if (begun) {
+            fputc(' ', out);
+            column++;
+        }
+        for (size_t i = 0; i < n; i++) {
+            if (text[i] == '*' && text[i + 1] == '*') i++;
+            else if (text[i] != '`') fputc(text[i], out);
+        }
+        column += w;
+        begun = true;
+        text += n;
+        text += *text == ' ';
+    }
+    fputc('\n', out);
+}

@@ -10,6 +10,8 @@ void markup_html_rich(FILE *out, const char *text);  /* the same, with `code` an
 void markup_latex(FILE *out, const char *text);      /* specials escaped; ± × − – Δ α ≤ ≥ → as commands */
 void markup_csv(FILE *out, const char *text);        /* quoted when needed */
 void markup_markdown_cell(FILE *out, const char *text); /* | and line breaks */
+/* markup_plain -- without ** and ` marks, broken at blanks into lines of at most `width` columns; `first` and `rest` begin the first and the other lines. */
+void markup_plain(FILE *out, const char *text, const char *first, const char *rest, int64_t width);
 /* markup_width -- columns a text takes on a terminal: code points that are not combining. */
 int64_t markup_width(const char *text);
 

@@ -1,6 +1,7 @@
 /* plot.c -- gnuplot scripts and their execution; see plot.h. */
 #include "eval/plot.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <math.h>
 #include <spawn.h>
@@ -157,7 +158,9 @@ static void write_script(const Plot *plot, FILE *out)
         height += tallest;
     }
     fprintf(out, "# %s: draw with `gnuplot %s.gp > %s.svg`\n", plot->id, plot->id, plot->id);
-    fprintf(out, "set terminal svg noenhanced size %d,%d dynamic background rgb \"#ffffff\" font \"Helvetica,13\" name \"%s\"\n", width, height, plot->id);
+    fprintf(out, "set terminal svg noenhanced size %d,%d dynamic background rgb \"#ffffff\" font \"Helvetica,13\" name \"", width, height);
+    for (const char *c = plot->id; *c != '\0'; c++) fputc(isalnum((unsigned char)*c) ? *c : '_', out); /* prefix of the ids inside the SVG */
+    fputs("\"\n", out);
     fputs("set encoding utf8\nset border 3 lc rgb \"#888888\"\nset grid xtics ytics lc rgb \"#e4e7ea\" lw 1\nset tics font \",12\"\n", out);
     fprintf(out, "set multiplot layout %d,%d title ", rows, plot->columns);
     quoted(out, plot->title);

@@ -43,6 +43,9 @@ void table_strong(Table *t) { t->row[t->n_rows - 1].strong = true; }
 static Cell *next_cell(Table *t, const char *what)
 {
     REQUIRE(t->n_rows > 0 && t->row[t->n_rows - 1].group == NULL && t->filled < t->n_columns, "table %s: a %s too many", t->id, what);
+    const ColumnKind kind = t->column[t->filled].kind;
+    const char *fits = kind == COLUMN_TEXT ? "text" : kind == COLUMN_SPREAD ? "spread" : kind == COLUMN_INTERVAL ? "interval" : "number";
+    REQUIRE(strcmp(what, fits) == 0 || strcmp(what, "blank") == 0, "table %s: a %s in column \"%s\"", t->id, what, t->column[t->filled].header);
     return &t->row[t->n_rows - 1].cell[t->filled++];
 }
 
@@ -107,6 +110,8 @@ static const char *count_text(double value, Arena *arena)
     }
     return arena_strndup(arena, out, (size_t)k);
 }
+
+const char *table_count(int64_t value, Arena *arena) { return count_text((double)value, arena); }
 
 const char *table_cell(const Table *t, const Cell *c, int column, Arena *arena)
 {
@@ -344,7 +349,7 @@ void table_plain(const Table *t, FILE *out)
             plain_cell(t, k, width[k], table_cell(t, &t->row[r].cell[k], k, tmp), t->row[r].cell[k].best, out);
         fputc('\n', out);
     }
-    for (int i = 0; i < t->n_notes; i++) fprintf(out, "  %s\n", t->note[i]);
+    for (int i = 0; i < t->n_notes; i++) markup_plain(out, t->note[i], "  ", "  ", total > 118 ? total : 118);
     arena_destroy(tmp);
 }
 

@@ -72,6 +72,9 @@ int64_t table_n_data_rows(const Table *t);
 /* table_cell -- display text of a cell, in `arena`; "" for an empty one. */
 const char *table_cell(const Table *t, const Cell *cell, int column, Arena *arena);
 
+/* table_count -- a whole number with its thousands separated, in `arena`. */
+const char *table_count(int64_t value, Arena *arena);
+
 void table_markdown(const Table *t, FILE *out);
 void table_csv(const Table *t, FILE *out);
 void table_latex(const Table *t, FILE *out);

@@ -1,0 +1,204 @@
+/* section_data.c -- data statistics, text at hand, SID quality, interest mining and its classifier. */
+#include <string.h>
+
+#include "eval/sections.h"
+
+static void number_cell(Table *t, const cJSON *tree, const char *dotted)
+{
+    double value;
+    if (results_number(tree, dotted, &value)) table_number(t, value);
+    else table_none(t);
+}
+
+/* The entry whose folders speak for the set's text, interests and SIDs: the full method's first seed, else the first that has that folder. */
+static const Entry *spokesman(const SetResults *s, Part part)
+{
+    if (s->full != NULL && s->full->entry[0]->dir[part][0] != '\0') return s->full->entry[0];
+    for (int64_t m = 0; m < s->n_methods; m++)
+        if (s->method[m].entry[0]->dir[part][0] != '\0') return s->method[m].entry[0];
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ data */
+
+static Status statistics_row(Table *t, Results *r, const SetResults *s)
+{
+    const cJSON *meta;
+    double users, events;
+    TRY(results_document(r, s->data_dir, "meta.json", &meta));
+    table_row(t);
+    table_text(t, s->label);
+    table_text(t, s->simulated ? "simulated" : "real");
+    static const char *const counts[] = {"counts.users", "counts.items", "counts.interactions", "counts.train_sequences", "counts.valid_rows", "counts.test_rows"};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) number_cell(t, meta, counts[i]);
+    const bool known = results_number(meta, "counts.users", &users) && results_number(meta, "counts.interactions", &events) && users > 0;
+    if (known) {
+        table_number(t, events / users);
+        table_number(t, events / users / (double)s->N);
+    } else {
+        table_none(t);
+        table_none(t);
+    }
+    number_cell(t, meta, "max_history");
+    table_text(t, s->protocol);
+    return OK;
+}
+
+static const char *const TEXT_FIELDS[] = {"title", "brand", "categories", "description", "keywords", "caption"};
+enum { N_TEXT_FIELDS = 6 };
+
+static Status text_row(Table *t, Results *r, const SetResults *s)
+{
+    const cJSON *meta, *coverage = NULL;
+    const Entry *e = spokesman(s, PART_mine);
+    TRY(results_document(r, s->data_dir, "meta.json", &meta));
+    if (e != NULL) TRY(results_document(r, e->dir[PART_mine], "coverage.json", &coverage));
+    table_row(t);
+    table_text(t, s->label);
+    for (int f = 0; f < N_TEXT_FIELDS; f++) {
+        double n;
+        const char *key = arena_printf(r->arena, "text.%s", TEXT_FIELDS[f]);
+        if (results_number(meta, key, &n)) table_number(t, n / (double)s->N);
+        else table_none(t);
+    }
+    double answered = 0.0;
+    (void)results_number(coverage, "items_with_interests", &answered);
+    table_number(t, answered);
+    table_number(t, (double)s->N - answered);
+    return OK;
+}
+
+Status section_data(Doc *d, Results *r, const ReportOptions *o)
+{
+    (void)o;
+    doc_heading(d, 2, "data", "Data");
+    Table *t = table_create(d->arena, "data", "Data statistics");
+    static const char *const counts[] = {"Users", "Items", "Interactions", "Train sequences", "Valid rows", "Test rows"};
+    table_column(t, COLUMN_TEXT, "Data set", 0);
+    table_column(t, COLUMN_TEXT, "Behaviour", 0);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) table_column(t, COLUMN_COUNT, counts[i], 0);
+    table_column(t, COLUMN_NUMBER, "Events per user", 1);
+    table_column(t, COLUMN_PERCENT, "Density", 3);
+    table_column(t, COLUMN_COUNT, "History", 0);
+    table_column(t, COLUMN_TEXT, "Protocol", 0);
+    for (int64_t k = 0; k < r->n_sets; k++) TRY(statistics_row(t, r, &r->set[k]));
+    table_note(t, "After 5-core filtering. Ranking is over all items; History: how many of the latest events a model may see.");
+    doc_table(d, t, true);
+
+    Table *x = table_create(d->arena, "text", "Text at hand: share of items with each field, and items with and without recorded answers");
+    table_column(x, COLUMN_TEXT, "Data set", 0);
+    for (int f = 0; f < N_TEXT_FIELDS; f++) table_column(x, COLUMN_PERCENT, TEXT_FIELDS[f], 0);
+    table_column(x, COLUMN_COUNT, "Items with mined interests", 0);
+    table_column(x, COLUMN_COUNT, "Items on shallow text alone", 0);
+    for (int64_t k = 0; k < r->n_sets; k++) TRY(text_row(x, r, &r->set[k]));
+    table_note(x, "Items without recorded answers use their shallow text (title, brand, categories, description, caption) in the embedding and have no interests in training.");
+    doc_table(d, x, true);
+    return OK;
+}
+
+/* ------------------------------------------------------------------ interests */
+
+static Status mining_rows(Table *t, Results *r, const SetResults *s)
+{
+    const Entry *e = spokesman(s, PART_mine);
+    const cJSON *coverage = NULL;
+    if (e == NULL) return OK;
+    TRY(results_document(r, e->dir[PART_mine], "coverage.json", &coverage));
+    const cJSON *members = cJSON_GetObjectItemCaseSensitive(coverage, "members");
+    if (!cJSON_IsArray(members)) return OK;
+    table_group(t, s->label);
+    static const char *const counts[] = {"items", "missing", "malformed", "coverage", "interests"};
+    for (const cJSON *m = members->child; m != NULL; m = m->next) {
+        const cJSON *name = cJSON_GetObjectItemCaseSensitive(m, "member");
+        table_row(t);
+        table_text(t, cJSON_IsString(name) ? name->valuestring : "?");
+        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) number_cell(t, m, counts[i]);
+    }
+    double with = 0, total = 0, joined = 0;
+    (void)results_number(coverage, "items_with_interests", &with);
+    (void)results_number(coverage, "interests", &total);
+    (void)results_number(coverage, "merge.joined", &joined);
+    table_row(t);
+    table_strong(t);
+    table_text(t, arena_printf(r->arena, "merged (%.0f near-duplicates joined)", joined));
+    table_number(t, (double)s->N);
+    table_number(t, (double)s->N - with);
+    table_none(t);
+    table_number(t, s->N > 0 ? with / (double)s->N : 0);
+    table_number(t, total);
+    return OK;
+}
+
+static Table *mining_table(Arena *arena)
+{
+    Table *t = table_create(arena, "mining", "Interest mining: coverage of the recorded answers, by ensemble member");
+    table_column(t, COLUMN_TEXT, "Member", 0);
+    table_column(t, COLUMN_COUNT, "Items", 0);
+    table_column(t, COLUMN_COUNT, "Missing", 0);
+    table_column(t, COLUMN_COUNT, "Malformed", 0);
+    table_column(t, COLUMN_PERCENT, "Coverage", 1);
+    table_column(t, COLUMN_COUNT, "Interests", 0);
+    return t;
+}
+
+/* classifier.json of 04_label: what is known by these names is shown. */
+static const struct { const char *header, *path; ColumnKind kind; int decimals; } CLASSIFIER[] = {
+    {"Judged", "judged.total", COLUMN_COUNT, 0}, {"Held out", "held_out.n", COLUMN_COUNT, 0}, {"Accuracy", "held_out.accuracy", COLUMN_NUMBER, 4},
+    {"AUC", "held_out.auc", COLUMN_NUMBER, 4}, {"Majority", "held_out.majority", COLUMN_NUMBER, 4}, {"Interests", "interests.total", COLUMN_COUNT, 0},
+    {"Kept", "interests.positive", COLUMN_COUNT, 0}};
+enum { N_CLASSIFIER = sizeof CLASSIFIER / sizeof *CLASSIFIER };
+
+static Status classifier_row(Table *t, Results *r, const SetResults *s)
+{
+    const Entry *e = spokesman(s, PART_labels);
+    const cJSON *tree = NULL;
+    if (e != NULL) TRY(results_document(r, e->dir[PART_labels], "classifier.json", &tree));
+    if (tree == NULL) return OK;
+    table_row(t);
+    table_text(t, s->label);
+    for (int i = 0; i < N_CLASSIFIER; i++) number_cell(t, tree, CLASSIFIER[i].path);
+    return OK;
+}
+
+/* Are all members the same model (the part of the name before ':') under different prompts? */
+static Status one_model(Results *r, bool *one)
+{
+    const char *first = NULL;
+    *one = true;
+    for (int64_t k = 0; k < r->n_sets; k++) {
+        const Entry *e = spokesman(&r->set[k], PART_mine);
+        const cJSON *coverage = NULL;
+        if (e != NULL) TRY(results_document(r, e->dir[PART_mine], "coverage.json", &coverage));
+        const cJSON *members = cJSON_GetObjectItemCaseSensitive(coverage, "members");
+        for (const cJSON *m = members != NULL ? members->child : NULL; m != NULL; m = m->next) {
+            const cJSON *name = cJSON_GetObjectItemCaseSensitive(m, "member");
+            if (!cJSON_IsString(name)) continue;
+            if (first == NULL) first = name->valuestring;
+            const size_t n = strcspn(first, ":");
+            *one = *one && strcspn(name->valuestring, ":") == n && strncmp(name->valuestring, first, n) == 0;
+        }
+    }
+    return OK;
+}
+
+Status section_interests(Doc *d, Results *r, const ReportOptions *o)
+{
+    (void)o;
+    bool any = false;
+    for (int64_t k = 0; k < r->n_sets; k++) any = any || spokesman(&r->set[k], PART_mine) != NULL;
+    if (!any) return OK;
+    doc_heading(d, 2, "interests", "Mined interests");
+    Table *t = mining_table(d->arena);
+    for (int64_t k = 0; k < r->n_sets; k++) TRY(mining_rows(t, r, &r->set[k]));
+    bool one;
+    TRY(one_model(r, &one));
+    table_note(t, "Answers are replayed from the recorded ones in `cache/responses`; no language model is called.%s",
+               one ? " Every member is the same model under another prompt: an ensemble of one, not the ensemble of the paper." : "");
+    doc_table(d, t, true);
+    Table *c = table_create(d->arena, "classifier", "RLDI: the classifier that keeps or drops an interest, on judged interests held out from its training");
+    table_column(c, COLUMN_TEXT, "Data set", 0);
+    for (int i = 0; i < N_CLASSIFIER; i++) table_column(c, CLASSIFIER[i].kind, CLASSIFIER[i].header, CLASSIFIER[i].decimals);
+    for (int64_t k = 0; k < r->n_sets; k++) TRY(classifier_row(c, r, &r->set[k]));
+    doc_table(d, c, true);
+    return OK;
+}

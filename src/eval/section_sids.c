@@ -1,0 +1,52 @@
+/* section_sids.c -- quality of the semantic ids, one row a data set and variant of the tokens. */
+#include <string.h>
+
+#include "eval/sections.h"
+
+/* sid_quality.json of 06_tokenize. */
+static const struct { const char *header, *path; ColumnKind kind; int decimals; } QUALITY[] = {
+    {"Items", "items", COLUMN_COUNT, 0}, {"Distinct code triples", "unique_codes", COLUMN_COUNT, 0}, {"Collided items", "collided_items", COLUMN_COUNT, 0},
+    {"Collision rate", "collision_rate", COLUMN_PERCENT, 2}, {"Largest group", "largest_group", COLUMN_COUNT, 0}};
+enum { N_QUALITY = sizeof QUALITY / sizeof *QUALITY };
+
+static bool seen_before(const SetResults *s, int64_t m)
+{
+    for (int64_t k = 0; k < m; k++)
+        if (strcmp(s->method[k].entry[0]->dir[PART_tokenize], s->method[m].entry[0]->dir[PART_tokenize]) == 0) return true;
+    return false;
+}
+
+static Status quality_rows(Table *t, Results *r, const SetResults *s)
+{
+    bool headed = false;
+    for (int64_t m = 0; m < s->n_methods; m++) {
+        const cJSON *tree;
+        const MethodResults *method = &s->method[m];
+        if (method->entry[0]->dir[PART_tokenize][0] == '\0' || seen_before(s, m)) continue;
+        TRY(results_document(r, method->entry[0]->dir[PART_tokenize], "sid_quality.json", &tree));
+        if (tree == NULL) continue;
+        if (!headed) table_group(t, s->label);
+        headed = true;
+        table_row(t);
+        table_text(t, method->label);
+        for (int i = 0; i < N_QUALITY; i++) {
+            double value;
+            if (results_number(tree, QUALITY[i].path, &value)) table_number(t, value);
+            else table_none(t);
+        }
+    }
+    return OK;
+}
+
+Status section_sids(Doc *d, Results *r, const ReportOptions *o)
+{
+    (void)o;
+    Table *t = table_create(d->arena, "sids", "Quality of the semantic ids (first seed of each distinct tokenisation)");
+    table_column(t, COLUMN_TEXT, "SIDs of", 0);
+    for (int i = 0; i < N_QUALITY; i++) table_column(t, QUALITY[i].kind, QUALITY[i].header, QUALITY[i].decimals);
+    for (int64_t k = 0; k < r->n_sets; k++) TRY(quality_rows(t, r, &r->set[k]));
+    if (table_n_data_rows(t) == 0) return OK;
+    doc_heading(d, 2, "sids", "Semantic ids");
+    doc_table(d, t, true);
+    return OK;
+}

@@ -1,0 +1,141 @@
+/* tests/report_fixture.h -- a finished run with invented ranks, labelled FIXTURE everywhere, to test the report without training anything.
+ * Included by test_report.c only; `test_report --keep DIR` leaves it on disk to look at. */
+#ifndef DIGR_TESTS_REPORT_FIXTURE_H
+#define DIGR_TESTS_REPORT_FIXTURE_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/rng.h"
+#include "eval/evaluation.h"
+#include "io/atomic.h"
+
+enum { FIXTURE_ROWS = 600, FIXTURE_ITEMS = 480 };
+
+typedef struct FixtureMethod {
+    const char *id, *label, *tables;
+    double skill;       /* chance that the target is within the 20 predictions */
+    int seeds;
+    bool generative;
+} FixtureMethod;
+
+static const FixtureMethod FIXTURE_METHODS[] = {
+    {"popularity", "Popularity", "[\"main\"]", 0.10, 1, false},
+    {"sasrec", "SASRec, cross-entropy", "[\"main\"]", 0.30, 3, false},
+    {"deepinterest", "DeepInterestGR (SFT + GRPO)", "[\"main\",\"ablation\"]", 0.42, 3, true},
+    {"wo-rl", "without RL (SFT only)", "[\"main\",\"ablation\"]", 0.39, 3, true},
+    {"wo-mlim", "without MLIM (no interests anywhere)", "[\"ablation\"]", 0.31, 3, true},
+    {"shuffled", "shuffled SIDs (control)", "[\"ablation\"]", 0.12, 3, true},
+    {"oracle", "Oracle (knows the simulator's interests)", "[\"main\"]", 0.70, 1, false},
+    {"external", "MyMethod & <friends>", "[\"main\"]", 0.36, 1, false}};
+enum { N_FIXTURE_METHODS = sizeof FIXTURE_METHODS / sizeof *FIXTURE_METHODS };
+
+static void fixture_text(Arena *a, const char *dir, const char *name, const char *text)
+{
+    AtomicFile *file;
+    MUST(dir_make(dir));
+    MUST(atomic_open(arena_printf(a, "%s/%s", dir, name), &file));
+    fputs(text, atomic_stream(file));
+    MUST(atomic_commit(file));
+}
+
+/* Ranks of one split: rows have a difficulty shared by all methods, so that paired differences behave as real ones do. */
+static Judgement fixture_split(Arena *a, const char *split, double skill, uint64_t seed)
+{
+    Judgement j = {.split = split, .n_rows = FIXTURE_ROWS, .n_predictions = FIXTURE_ROWS * RUN_DEPTH, .rank = ARENA_NEW(a, int32_t, FIXTURE_ROWS)};
+    for (int r = 0; r < FIXTURE_ROWS; r++) {
+        Rng row = rng_make(strlen(split), RNG_STAGE_TEST, RNG_NOISE, 0, (uint64_t)r), own = rng_make(seed, RNG_STAGE_TEST, RNG_SAMPLE, (uint32_t)(1000 * skill), (uint64_t)r);
+        const double difficulty = 0.7 * rng_uniform(&row) + 0.3 * rng_uniform(&own);
+        if (difficulty < skill) j.rank[r] = 1 + (int32_t)(difficulty / skill * 20.0);
+        j.n_found += j.rank[r] > 0;
+    }
+    metrics_compute(j.rank, j.n_rows, j.value);
+    return j;
+}
+
+static void fixture_evaluation(Arena *a, const char *dir, const char *set, bool simulated, const FixtureMethod *m, uint64_t seed)
+{
+    Evaluation ev = {.dataset = set, .label = "FIXTURE", .protocol = "leave-last-out", .simulated = simulated, .N = FIXTURE_ITEMS, .method = m->id,
+        .beam = m->generative ? 20 : 0, .has_sids = m->generative, .n_collided_items = m->generative ? 14 : 0};
+    ev.split[ev.n_splits++] = fixture_split(a, "valid", m->skill * 1.05, seed);
+    ev.split[ev.n_splits++] = fixture_split(a, "test", m->skill, seed + 100);
+    ev.split[ev.n_splits++] = fixture_split(a, "test.masked", m->skill * 1.1, seed + 100);
+    if (m->generative)
+        for (int s = 0; s < ev.n_splits; s++) {
+            ev.split[s].has_sid_level = true;
+            for (int k = 0; k < METRIC_COUNT; k++) ev.split[s].sid_value[k] = ev.split[s].value[k] * 1.02;
+        }
+    MUST(dir_make(dir));
+    MUST(evaluation_write(&ev, dir));
+}
+
+static void fixture_logs(Arena *a, const char *root, uint64_t seed)
+{
+    char text[60000] = "step\tepoch\tloss\tlr\tgrad_norm\ttokens_per_s\tvalid_loss\tvalid_HR@10\tvalid_NDCG@10\n";
+    Rng r = rng_make(seed, RNG_STAGE_TEST, RNG_NOISE, 7, 0);
+    size_t n = strlen(text);
+    for (int s = 10; s <= 4000; s += 10) {
+        n += (size_t)sprintf(text + n, "%d\t%d\t%.4f\t1e-3\t1.0\t30000\t-\t-\t-\n", s, s / 400, 5.0 / (1.0 + s / 500.0) + 0.1 * rng_normal(&r));
+        if (s % 400 == 0) n += (size_t)sprintf(text + n, "%d\t%d\t-\t-\t-\t-\t3.1\t%.4f\t%.4f\n", s, s / 400, 0.0, 0.16 * s / (s + 900.0) + 0.002 * rng_normal(&r));
+    }
+    fixture_text(a, arena_printf(a, "%s/sft-%d", root, (int)seed), "log.tsv", text);
+    n = (size_t)sprintf(text, "step\treward\texact\tvalid\thit_share\tkl\tzero_advantage_share\tloss\n");
+    for (int s = 1; s <= 600; s++)
+        n += (size_t)sprintf(text + n, "%d\t%.4f\t0\t1\t%.4f\t%.5f\t%.3f\t0\n", s, 0.5 + 0.0003 * s + 0.05 * rng_normal(&r), 0.1 + 0.0001 * s + 0.02 * rng_normal(&r), 1e-5 * s,
+                             0.6 - 0.0002 * s + 0.03 * rng_normal(&r));
+    fixture_text(a, arena_printf(a, "%s/rl-%d", root, (int)seed), "log.tsv", text);
+    n = (size_t)sprintf(text, "epoch\tstep\tloss\tgrad_norm\tlr\tvalid_hr10\tvalid_ndcg10\tbest\tseconds\n");
+    for (int e = 1; e <= 20; e++) n += (size_t)sprintf(text + n, "%d\t%d\t%.4f\t1\t1e-3\t0.1\t%.4f\t1\t1\n", e, 50 * e, 6.0 - 0.1 * e, 0.13 * e / (e + 3.0));
+    fixture_text(a, arena_printf(a, "%s/sasrec-%d", root, (int)seed), "log.tsv", text);
+}
+
+static void fixture_folders(Arena *a, const char *root, const char *set, bool simulated)
+{
+    fixture_text(a, arena_printf(a, "%s/data", root), "meta.json", arena_printf(a,
+        "{\"name\":\"%s\",\"label\":\"FIXTURE\",\"simulated\":%s,\"protocol\":\"leave-last-out\",\"max_history\":20,\"counts\":{\"users\":600,\"items\":480,"
+        "\"interactions\":5432,\"train_sequences\":600,\"valid_rows\":600,\"test_rows\":600},\"text\":{\"title\":480,\"brand\":470,\"categories\":480,\"description\":400,"
+        "\"keywords\":0,\"caption\":480}}", set, simulated ? "true" : "false"));
+    fixture_text(a, arena_printf(a, "%s/mine", root), "coverage.json",
+        "{\"set\":\"fixture\",\"items\":480,\"items_with_interests\":460,\"interests\":1840,\"merge\":{\"joined\":77},\"members\":[{\"member\":\"claude:mine/v1\","
+        "\"items\":480,\"missing\":20,\"malformed\":1,\"coverage\":0.956,\"interests\":1800},{\"member\":\"claude:brief/v1\",\"items\":480,\"missing\":100,\"malformed\":0,"
+        "\"coverage\":0.79,\"interests\":900}]}");
+    fixture_text(a, arena_printf(a, "%s/labels", root), "classifier.json", "{}");
+    fixture_text(a, arena_printf(a, "%s/sids", root), "sid_quality.json", "{}");
+    for (uint64_t seed = 1; seed <= 3; seed++) fixture_logs(a, root, seed);
+}
+
+/* fixture_write -- the whole run below `dir`; returns the path of its index. */
+static const char *fixture_write(Arena *a, const char *dir)
+{
+    static const struct { const char *id, *label; bool simulated; } sets[] = {{"sample-beauty", "FIXTURE Beauty (simulated, invented numbers)", true},
+        {"beauty", "FIXTURE Beauty (invented numbers)", false}};
+    const char *text = arena_printf(a, "{\"run\":\"%s\",\"title\":\"FIXTURE, invented numbers\",\"published\":\"paper/published.json\",\"simulated\":true,\"entries\":[", dir);
+    bool first = true;
+    for (int k = 0; k < 2; k++) {
+        const char *root = arena_printf(a, "%s/%s", dir, sets[k].id);
+        fixture_folders(a, root, sets[k].id, sets[k].simulated);
+        for (int m = 0; m < N_FIXTURE_METHODS; m++) {
+            const FixtureMethod *f = &FIXTURE_METHODS[m];
+            if (strcmp(f->id, "oracle") == 0 && !sets[k].simulated) continue;
+            for (int seed = 1; seed <= f->seeds; seed++) {
+                const char *ev = arena_printf(a, "%s/evaluate-%s-%d", root, f->id, seed);
+                fixture_evaluation(a, ev, sets[k].id, sets[k].simulated, f, (uint64_t)seed);
+                text = arena_printf(a, "%s%s\n{\"dataset\":\"%s\",\"dataset_label\":\"%s\",\"method\":\"%s\",\"method_label\":\"%s\",\"seed\":%d,\"table\":%s,\"data\":\"%s/data\","
+                    "\"evaluate\":\"%s\"", text, first ? "" : ",", sets[k].id, sets[k].label, f->id, f->label, seed, f->tables, root, ev);
+                first = false;
+                if (f->generative)
+                    text = arena_printf(a, "%s,\"mine\":\"%s/mine\",\"labels\":\"%s/labels\",\"tokenize\":\"%s/sids\",\"sft\":\"%s/%s-%d\"", text, root, root, root, root,
+                        strcmp(f->id, "deepinterest") == 0 || strcmp(f->id, "wo-rl") == 0 ? "sft" : f->id, seed);
+                if (strcmp(f->id, "deepinterest") == 0) text = arena_printf(a, "%s,\"rl\":\"%s/rl-%d\"", text, root, seed);
+                if (strcmp(f->id, "sasrec") == 0) text = arena_printf(a, "%s,\"baseline\":\"%s/sasrec-%d\"", text, root, seed);
+                text = arena_printf(a, "%s}", text);
+            }
+        }
+    }
+    fixture_text(a, dir, "index.json", arena_printf(a, "%s]}\n", text));
+    return arena_printf(a, "%s/index.json", dir);
+}
+
+#endif
