@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/atomic.h"
 #include "base/status.h"
 #include "io/gzip.h"
@@ -58,7 +59,7 @@ static inline void write_gzip(const char *path, const char *text)
     ck_assert_int_eq(gzip_commit(f), OK);
 }
 
-/* read_bytes -- whole file, NUL-terminated; the caller frees nothing: it lives until the process ends. */
+/* read_bytes -- whole file, NUL-terminated; lives until the process ends. */
 static inline char *read_bytes(const char *path, size_t *n)
 {
     FILE *f = fopen(path, "rb");
@@ -67,8 +68,9 @@ static inline char *read_bytes(const char *path, size_t *n)
     long size = ftell(f);
     ck_assert_int_ge(size, 0);
     rewind(f);
-    char *data = NULL;
-    ck_assert_int_eq(posix_memalign((void **)&data, 64, (size_t)size + 1), 0);
+    static Arena *files;
+    if (files == NULL) files = arena_create("files of a test");
+    char *data = arena_alloc_raw(files, (size_t)size + 1, 1);
     ck_assert_uint_eq(fread(data, 1, (size_t)size, f), (size_t)size);
     data[size] = '\0';
     ck_assert_int_eq(fclose(f), 0);
