@@ -67,6 +67,7 @@ static void settle_options(const Dataset *d)
     const bool chrono = strcmp(d->protocol, "chrono-8-1-1") == 0;
     if (history == 0) history = chrono ? d->max_history : 50;
     if (batch_tokens == 0) batch_tokens = chrono ? 512 : 1024;
+    if (batch_tokens < history) batch_tokens = history;
     if (patience < 0) patience = chrono ? 6 : 4;
     if (strcmp(windows, "auto") == 0) windows = chrono ? "random" : "last";
 }
@@ -77,21 +78,21 @@ static Status check_options(void)
     if (strcmp(method, "oracle") != 0 && *oracle_dir != '\0') return FAIL(E_USAGE, "leave --oracle out", "--oracle does not apply to --method %s", method);
     if (strcmp(method, "sasrec") == 0 && dim % heads != 0) return FAIL(E_USAGE, "choose --dim as a multiple of --heads", "--dim %lld is not a multiple of --heads %lld", (long long)dim, (long long)heads);
     if (strcmp(method, "gru4rec") != 0 && hidden != 0) return FAIL(E_USAGE, "leave --hidden out", "--hidden does not apply to --method %s", method);
+    if (batch_tokens > 0 && history > batch_tokens) return FAIL(E_USAGE, "raise --batch-tokens", "--history %lld does not fit --batch-tokens %lld", (long long)history, (long long)batch_tokens);
     return OK;
 }
 
 static SeqModel *make_model(Backend *be, const Dataset *d)
 {
-    const int64_t max_tokens = batch_tokens > history ? batch_tokens : history;
     if (strcmp(method, "gru4rec") == 0) {
         const GruConfig c = {.N = d->N, .E = dim, .C = hidden > 0 ? hidden : dim, .dense = hidden > 0, .max_len = history};
-        SeqModel *m = gru_create(be, &c, max_tokens, true);
+        SeqModel *m = gru_create(be, &c, batch_tokens, true);
         gru_init(m, (uint64_t)seed);
         return m;
     }
     const SasrecConfig c = {.N = d->N, .C = dim, .L = layers, .H = heads, .F = ffn_multiple * dim, .max_len = history, .ln_eps = 1e-8,
                             .scale_embedding = scale_embedding, .gelu = strcmp(activation, "gelu") == 0};
-    SeqModel *m = sasrec_create(be, &c, max_tokens, true);
+    SeqModel *m = sasrec_create(be, &c, batch_tokens, true);
     sasrec_init(m, (uint64_t)seed);
     return m;
 }
@@ -125,7 +126,7 @@ static Status train(const Dataset *d, SeqModel *m, Arena *arena, Manifest *manif
 {
     cJSON *config = model_json(m);
     char *identity = cJSON_PrintUnformatted(config);
-    const TrainOptions o = {.seed = (uint64_t)seed, .epochs = epochs, .patience = patience, .batch_tokens = batch_tokens > history ? batch_tokens : history,
+    const TrainOptions o = {.seed = (uint64_t)seed, .epochs = epochs, .patience = patience, .batch_tokens = batch_tokens,
                             .history = history, .warmup_steps = warmup, .lr = lr, .weight_decay = weight_decay, .clip = clip, .dropout = dropout,
                             .random_windows = strcmp(windows, "random") == 0, .checkpoint_s = checkpoint_s, .identity = arena_strdup(arena, identity)};
     cJSON_free(identity);
@@ -196,6 +197,15 @@ static Status run(const Dataset *d, Backend *be, Arena *arena, Manifest *manifes
     return status;
 }
 
+static void note_inputs(Manifest *manifest, Arena *arena)
+{
+    static const char *const data_files[] = {"meta.json", "train.tsv", "valid.tsv", "test.tsv", "users.tsv", "items.jsonl"};
+    static const char *const oracle_files[] = {"model.json", "items.tsv", "events.tsv"};
+    const bool oracle = strcmp(method, "oracle") == 0;
+    for (size_t i = 0; i < (oracle ? 6u : 4u); i++) manifest_input(manifest, arena_printf(arena, "%s/%s", data_dir, data_files[i]));
+    for (size_t i = 0; oracle && i < 3; i++) manifest_input(manifest, arena_printf(arena, "%s/%s", oracle_dir, oracle_files[i]));
+}
+
 int main(int argc, char **argv)
 {
     cli_parse("07_baseline", "control rows: rank the whole catalogue for every valid and test row", options, argc, argv);
@@ -212,8 +222,7 @@ int main(int argc, char **argv)
     Backend *be;
     MUST(backend_open(backend_name, (int)threads, &be));
     Manifest *manifest = manifest_begin("07_baseline", cli_json(options));
-    static const char *const inputs[] = {"meta.json", "train.tsv", "valid.tsv", "test.tsv"};
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) manifest_input(manifest, arena_printf(arena, "%s/%s", data_dir, inputs[i]));
+    note_inputs(manifest, arena);
     manifest_note_bool(manifest, "simulated", d->simulated);
     MUST(run(d, be, arena, manifest));
     MUST(manifest_end(manifest, out_dir));

@@ -18,7 +18,7 @@ typedef struct OracleScorer {
     double *p;            /* scratch (oracle's items) */
 } OracleScorer;
 
-/* users.tsv: `index TAB raw id` a line, with or without a header line that starts with "user". */
+/* users.tsv: header `user TAB id`, then a user a line. */
 static Status read_users(const Dataset *d, Arena *arena, const char **user_id)
 {
     const char *path = arena_printf(arena, "%s/users.tsv", d->dir);
@@ -28,7 +28,7 @@ static Status read_users(const Dataset *d, Arena *arena, const char **user_id)
     size_t length;
     Status status = OK;
     while (status == OK && line_next(reader, &line, &length)) {
-        if (line_number(reader) == 1 && strncmp(line, "user", 4) == 0) continue;
+        if (line_number(reader) == 1 && strcmp(line, "user\tid") == 0) continue;
         char *end;
         const long long user = strtoll(line, &end, 10);
         if (end == line || *end != '\t' || user < 0 || user >= d->n_users)
