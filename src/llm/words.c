@@ -91,7 +91,7 @@ static size_t stem(char *w, size_t n) {
         if (e == 0) w[n++] = 'y';
         break;
     }
-    if (n > 3 && w[n - 1] == w[n - 2] && !strchr("lsz", w[n - 1]) && w[n - 1] > '9') n--;
+    if (n > 3 && w[n - 1] == w[n - 2] && !strchr("lszaeiou", w[n - 1]) && w[n - 1] > '9') n--;
     if (n > 3 && w[n - 1] == 'e') n--;
     return n;
 }
