@@ -21,7 +21,7 @@
 #include "llm/mine.h"
 
 static const char *mode, *data_dir, *responses_path, *prompts_dir, *set, *members, *strategy, *on_missing, *on_drift, *out;
-static const char *answers, *list, *template_id, *model, *date, *item_name;
+static const char *answers, *template_id, *model, *date, *item_name;
 static bool with_prompts;
 static int64_t top;
 
@@ -38,7 +38,6 @@ static const CliOption options[] = {
     {"on-drift", CLI_ENUM, &on_drift, "use", 0, 0, "", "an answer to an earlier wording of the item's text: use and count it, or treat it as missing", "use|refuse"},
     {"out", CLI_STR, &out, "", 0, 0, "DIR", "replay: output folder", NULL},
     {"answers", CLI_STR, &answers, "", 0, 0, "FILE", "import: answers, one JSON object a line", NULL},
-    {"list", CLI_STR, &list, "", 0, 0, "FILE", "import: numbered items (JSONL with item and asin) when answers name numbers", NULL},
     {"template", CLI_STR, &template_id, "", 0, 0, "ID", "import: template the answers were given to, e.g. mine/v1", NULL},
     {"model", CLI_STR, &model, "claude", 0, 0, "", "import: model that answered", NULL},
     {"date", CLI_STR, &date, "", 0, 0, "", "import: when, e.g. 2026-11", NULL},
@@ -116,7 +115,7 @@ static Status replay(const Dataset *d, const Responses *cache, const Ensemble *e
 }
 
 static Status import(const Dataset *d, const Ensemble *e, Arena *arena) {
-    AnswerFile f = {answers, list, set, model, NULL, date, NULL};
+    AnswerFile f = {answers, set, model, NULL, date, NULL};
     Template *t;
     Responses *cache = responses_empty(arena);
     Response *records;

@@ -34,10 +34,10 @@ static inline void support_end(Support *s) {
 
 static inline const char *support_path(const Support *s, const char *name) { return arena_printf(s->arena, "%s/%s", s->dir, name); }
 
-static inline Status support_import(Support *s, const char *answers, const char *list, const char *template_id, const char *to, ImportCount *count) {
+static inline Status support_import(Support *s, const char *answers, const char *template_id, const char *to, ImportCount *count) {
     Template *t;
     TRY(template_load("paper/prompts", template_id, s->arena, &t));
-    AnswerFile f = {answers, list, "mini", "claude", "anthropic", "2026-11", t};
+    AnswerFile f = {answers, "mini", "claude", "anthropic", "2026-11", t};
     Responses *cache = responses_empty(s->arena);
     if (path_exists(to)) TRY(responses_open(to, s->arena, &cache));
     Response *records;
@@ -49,9 +49,9 @@ static inline Status support_import(Support *s, const char *answers, const char 
 static inline const char *support_cache(Support *s) {
     const char *to = support_path(s, "mini.jsonl.zst");
     ImportCount count;
-    MUST(support_import(s, FIXTURE "/answers_v1.jsonl", FIXTURE "/list.jsonl", "mine/v1", to, &count));
-    MUST(support_import(s, FIXTURE "/answers_brief.jsonl", "", "mine/v1-brief", to, &count));
-    MUST(support_import(s, FIXTURE "/judged.jsonl", "", "judge/v1", to, &count));
+    MUST(support_import(s, FIXTURE "/answers_v1.jsonl", "mine/v1", to, &count));
+    MUST(support_import(s, FIXTURE "/answers_brief.jsonl", "mine/v1-brief", to, &count));
+    MUST(support_import(s, FIXTURE "/judged.jsonl", "judge/v1", to, &count));
     return to;
 }
 

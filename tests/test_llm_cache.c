@@ -261,20 +261,20 @@ END_TEST
 START_TEST(import_counts_and_is_repeatable) {
     const char *to = support_path(&s, "mini.jsonl.zst");
     ImportCount c;
-    ck_assert_int_eq(support_import(&s, FIXTURE "/answers_v1.jsonl", FIXTURE "/list.jsonl", "mine/v1", to, &c), OK);
+    ck_assert_int_eq(support_import(&s, FIXTURE "/answers_v1.jsonl", "mine/v1", to, &c), OK);
     ck_assert_int_eq(c.added, 6);
-    ck_assert_int_eq(support_import(&s, FIXTURE "/answers_v1.jsonl", FIXTURE "/list.jsonl", "mine/v1", to, &c), OK);
+    ck_assert_int_eq(support_import(&s, FIXTURE "/answers_v1.jsonl", "mine/v1", to, &c), OK);
     ck_assert_int_eq(c.added, 0);
     ck_assert_int_eq(c.present, 6);
-    ck_assert_int_eq(support_import(&s, FIXTURE "/judged.jsonl", "", "judge/v1", to, &c), OK);
+    ck_assert_int_eq(support_import(&s, FIXTURE "/judged.jsonl", "judge/v1", to, &c), OK);
     ck_assert_int_eq(c.lines, 6);
     ck_assert_int_eq(c.added, 4);
     ck_assert_int_eq(c.present, 1);     /* judged twice, with one result */
     ck_assert_int_eq(c.not_in_data, 1); /* GONE */
     Responses *cache;
     MUST(responses_open(to, s.arena, &cache));
-    /* number 2 of the list has no asin: its raw id is item-2; it shares its text, and so its key, with A2 */
-    const Response *twin = responses_find_identity(cache, "mini", "item-2", "claude", "mine/v1", NULL);
+    /* the answer to item number 2 belongs to the raw id "2"; that item shares its text, and so its key, with A2 */
+    const Response *twin = responses_find_identity(cache, "mini", "2", "claude", "mine/v1", NULL);
     ck_assert_ptr_nonnull(twin);
     ck_assert_ptr_nonnull(strstr(twin->response, "keeping a greenhouse supplied"));
     ck_assert_ptr_null(strstr(twin->response, "\"item\""));
@@ -286,19 +286,19 @@ END_TEST
 START_TEST(import_refuses_what_contradicts_or_has_no_item) {
     const char *to = support_path(&s, "mini.jsonl.zst"), *bad = support_path(&s, "bad.jsonl");
     ImportCount c;
-    MUST(support_import(&s, FIXTURE "/answers_v1.jsonl", FIXTURE "/list.jsonl", "mine/v1", to, &c));
+    MUST(support_import(&s, FIXTURE "/answers_v1.jsonl", "mine/v1", to, &c));
     int64_t size = file_bytes(to);
     static const char *const lines[] = {
         "{\"item\":\"A1\",\"reasoning\":\"r\",\"interests\":[{\"text\":\"something else than recorded\",\"facet\":\"goal\",\"confidence\":0.5}]}\n",
-        "{\"item\":6,\"interests\":[]}\n", "{\"item\":-1,\"interests\":[]}\n", "{\"item\":1.5,\"interests\":[]}\n", "{\"item\":[1],\"interests\":[]}\n", "{\"item\":\"A1\"\n"};
+        "{\"interests\":[]}\n", "{\"item\":-1,\"interests\":[]}\n", "{\"item\":1.5,\"interests\":[]}\n", "{\"item\":[1],\"interests\":[]}\n", "{\"item\":\"A1\"\n"};
     for (int k = 0; k < 6; k++) {
         support_write(bad, lines[k], strlen(lines[k]));
-        ck_assert_int_eq(support_import(&s, bad, FIXTURE "/list.jsonl", "mine/v1", to, &c), E_INPUT);
+        ck_assert_int_eq(support_import(&s, bad, "mine/v1", to, &c), E_INPUT);
         ck_assert_msg(strstr(status_message(), "bad.jsonl:1") != NULL, "%s", status_message());
     }
     const char *malformed = "{\"item\":\"A4\",\"interests\":[]}\n"; /* well-formed JSON, no answer: counted and left out */
     support_write(bad, malformed, strlen(malformed));
-    ck_assert_int_eq(support_import(&s, bad, "", "mine/v1", to, &c), OK);
+    ck_assert_int_eq(support_import(&s, bad, "mine/v1", to, &c), OK);
     ck_assert_int_eq(c.malformed, 1);
     ck_assert_int_eq(c.added, 0);
     ck_assert_int_eq(file_bytes(to), size);

@@ -1,8 +1,7 @@
 /* llm/answerfile.c -- see answerfile.h. */
 #include "llm/answerfile.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -20,71 +19,21 @@ typedef struct Import {
     const Ensemble *e;
     Arena *arena;
     StringTable *ids;       /* raw id -> item of d */
-    const char **raw;       /* number in the list -> raw id */
-    int64_t n_raw;
     StringTable *new_keys;  /* key and item -> index into records */
     Response *records;
     size_t capacity;
     ImportCount *count;
 } Import;
 
-/* ---- the numbered list */
-
-static Status read_asin(const char *path, int64_t line, const char *text, size_t n, Arena *arena, const char **asin) {
-    cJSON *tree;
-    TRY(json_parse_line(path, line, text, n, &tree));
-    int64_t number;
-    Status status = json_get_int(path, tree, "item", &number);
-    if (status == OK && number != line - 1) status = FAIL(E_INPUT, NULL, "%s:%lld: item %lld", path, (long long)line, (long long)number);
-    *asin = arena_strdup(arena, json_opt_string(tree, "asin", ""));
-    cJSON_Delete(tree);
-    return status;
-}
-
-static Status read_list(Import *im) {
-    LineReader *reader;
-    TRY(line_open(im->f->list, &reader));
-    size_t capacity = 0, n;
-    const char *text;
-    Status status = OK;
-    while (status == OK && line_next(reader, &text, &n)) {
-        size_t need = (size_t)im->n_raw + 1;
-        ARENA_GROW(im->arena, im->raw, capacity, need);
-        status = read_asin(im->f->list, im->n_raw + 1, text, n, im->arena, &im->raw[im->n_raw]);
-        im->n_raw++;
-    }
-    Status closed = line_close(reader);
-    TRY(closed != OK ? closed : status);
-    StringTable *seen = strtable_create(im->arena);
-    int64_t *uses = ARENA_NEW(im->arena, int64_t, im->n_raw);
-    for (int64_t i = 0; i < im->n_raw; i++) uses[strtable_add(seen, im->raw[i])]++;
-    for (int64_t i = 0; i < im->n_raw; i++)
-        if (!*im->raw[i] || uses[strtable_find(seen, im->raw[i])] > 1) im->raw[i] = arena_printf(im->arena, "item-%lld", (long long)i);
-    return OK;
-}
-
-/* ---- one line */
-
 static Status raw_id(const Import *im, int64_t line, const cJSON *item, const char **id) {
-    char *end = NULL;
-    double number = -1;
-    if (cJSON_IsNumber(item)) number = item->valuedouble;
-    else if (!cJSON_IsString(item)) return FAIL(E_INPUT, NULL, "%s:%lld: \"item\" is neither a string nor a number", im->f->path, (long long)line);
-    else if (!im->raw || strtable_find(im->ids, item->valuestring) >= 0) {
+    if (cJSON_IsString(item)) {
         *id = item->valuestring;
         return OK;
-    } else {
-        number = (double)strtoll(item->valuestring, &end, 10);
-        if (*end || end == item->valuestring) {
-            *id = item->valuestring;
-            return OK;
-        }
     }
-    int64_t k = (int64_t)number;
-    if (k < 0 || k >= im->n_raw || (double)k != number)
-        return FAIL(E_INPUT, "give the list the numbers refer to with --list", "%s:%lld: item number %g, the list has %lld", im->f->path, (long long)line, number,
-                    (long long)im->n_raw);
-    *id = im->raw[k];
+    int64_t number = cJSON_IsNumber(item) && fabs(item->valuedouble) < 1e15 ? (int64_t)item->valuedouble : -1;
+    if (number < 0 || (double)number != item->valuedouble)
+        return FAIL(E_INPUT, "name items by their raw ids", "%s:%lld: \"item\" is neither a string nor a whole number", im->f->path, (long long)line);
+    *id = arena_printf(im->arena, "%lld", (long long)number);
     return OK;
 }
 
@@ -160,7 +109,6 @@ Status answerfile_import(const AnswerFile *f, const Dataset *d, const Responses 
     Import im = {.f = f, .d = d, .cache = cache, .e = e, .arena = arena, .ids = strtable_create(arena), .new_keys = strtable_create(arena), .count = count};
     for (int64_t i = 0; i < d->N; i++) strtable_add(im.ids, d->text[i].id);
     if (strtable_count(im.ids) != d->N) return FAIL(E_INPUT, "rebuild it with 02_preprocess", "%s: two items share an id", d->dir);
-    if (*f->list) TRY(read_list(&im));
     LineReader *reader;
     TRY(line_open(f->path, &reader));
     const char *text;

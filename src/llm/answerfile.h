@@ -1,8 +1,7 @@
 /* llm/answerfile.h -- import: answers that were collected outside, as files keyed by item, become records of cache/responses.
  *
- * Two kinds of line: {"item", "interests", "reasoning"?} for mining templates, {"item", "interest", "label", "origin"} for judges. "item" is the raw id, or the
- * item's number in the list the answers were made from; that list (JSONL with "item" and "asin", in number order) translates numbers: the raw id is the asin,
- * or item-<number> where the asin is missing or used twice.
+ * Two kinds of line: {"item", "interests", "reasoning"?} for mining templates, {"item", "interest", "label", "origin"} for judges. "item" is the raw id
+ * (ItemText.id); where ids are numbers it may be written as one.
  */
 #ifndef DIGR_LLM_ANSWERFILE_H
 #define DIGR_LLM_ANSWERFILE_H
@@ -15,7 +14,6 @@
 
 typedef struct AnswerFile {
     const char *path;     /* answers */
-    const char *list;     /* the numbered items; "" when ids are raw */
     const char *set, *model, *provider, *date;
     const Template *prompt;
 } AnswerFile;
@@ -25,8 +23,7 @@ typedef struct ImportCount {
 } ImportCount;
 
 /* answerfile_import -- records for the lines of `f` whose item is in `d`, into *records (arena). Lines that are already in `cache` (same key
- * and item), or came earlier in the file, count as present. E_INPUT, and nothing to add: malformed JSON, an item number outside the list, another response for the
- * same key and item. A
+ * and item), or came earlier in the file, count as present. E_INPUT, and nothing to add: malformed JSON, another response for the same key and item. A
  * well-formed line whose answer breaks the template's rules is counted as malformed and kept out. */
 Status answerfile_import(const AnswerFile *f, const Dataset *d, const Responses *cache, const Ensemble *e, Arena *arena, Response **records,
                          ImportCount *count);
