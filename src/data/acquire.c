@@ -158,13 +158,13 @@ typedef struct Acquire {
 
 static Status copy_file(const char *from, const char *to) {
     FILE *in = fopen(from, "rb");
-    if (!in) return FAIL(E_INPUT, NULL, "%s: cannot open: %s", from, strerror(errno));
+    if (!in) return FAIL(E_INPUT, "check its permissions", "%s: cannot open: %s", from, strerror(errno));
     AtomicFile *file;
     Status status = atomic_open(to, &file);
     if (status != OK) return fclose(in), status;
     char block[1 << 16];
     for (size_t n; status == OK && (n = fread(block, 1, sizeof block, in)) > 0;) status = atomic_write(file, block, n);
-    if (status == OK && ferror(in)) status = FAIL(E_INPUT, NULL, "%s: read error", from);
+    if (status == OK && ferror(in)) status = FAIL(E_INPUT, "check the disk it is on", "%s: read error", from);
     fclose(in);
     if (status != OK) return atomic_abandon(file), status;
     return atomic_commit(file);
@@ -173,7 +173,7 @@ static Status copy_file(const char *from, const char *to) {
 static Status take_local(Acquire *a, const char *name, const char *sha256) {
     const char *from = arena_printf(a->arena, "%s/%s", a->place.base, name), *to = arena_printf(a->arena, "%s/%s", a->out, name);
     char absolute[PATH_MAX], hex[SHA256_HEX];
-    if (!realpath(from, absolute)) return FAIL(E_INPUT, NULL, "%s: %s", from, strerror(errno));
+    if (!realpath(from, absolute)) return FAIL(E_INPUT, "a link may point nowhere; check the source folder", "%s: %s", from, strerror(errno));
     if (*sha256) {
         TRY(sha256_file(absolute, hex, NULL));
         if (strcmp(hex, sha256) != 0) return FAIL(E_INPUT, "this is another or a damaged file", "%s: SHA-256 %s, expected %s", from, hex, sha256);
@@ -183,7 +183,7 @@ static Status take_local(Acquire *a, const char *name, const char *sha256) {
     bool linked = lstat(to, &info) == 0 && S_ISLNK(info.st_mode);
     if (realpath(to, existing) && strcmp(existing, absolute) == 0 && !(linked && a->settings->copy)) return OK; /* the source is the target, or is linked */
     if (a->settings->copy) return copy_file(absolute, to);
-    if (unlink(to) != 0 && errno != ENOENT) return FAIL(E_RESOURCE, NULL, "%s: cannot replace: %s", to, strerror(errno));
+    if (unlink(to) != 0 && errno != ENOENT) return FAIL(E_RESOURCE, "check that the folder can be written", "%s: cannot replace: %s", to, strerror(errno));
     if (symlink(absolute, to) != 0) return FAIL(E_RESOURCE, "use --copy 1", "%s: cannot link to %s: %s", to, absolute, strerror(errno));
     return OK;
 }

@@ -8,6 +8,8 @@
 #include "io/atomic.h"
 #include "io/stream.h"
 
+static const char fix_times[] = "timestamps.txt must have the lines of sequences.txt, word for word; remove it to go without times";
+
 /* ---- items.jsonl ---- */
 
 static const char *opt_text(const cJSON *tree, const char *key, Arena *arena) { return arena_strdup(arena, json_opt_string(tree, key, "")); }
@@ -147,14 +149,13 @@ static void take_sequence(Intake *c, const SequenceFiles *f, int64_t number, cha
 
 /* The user's line of timestamps.txt: the same user, the same number of words. */
 static Status match_times(const SequenceFiles *f, int64_t number, const char *sequence, Arena *arena, char **times) {
-    static const char fix[] = "timestamps.txt must have the lines of sequences.txt, word for word; remove it to go without times";
     const char *line;
     size_t n;
-    if (!line_next(f->times, &line, &n)) return FAIL(E_INPUT, fix, "%s: ends before line %lld of %s", f->timestamps, (long long)number, f->sequences);
+    if (!line_next(f->times, &line, &n)) return FAIL(E_INPUT, fix_times, "%s: ends before line %lld of %s", f->timestamps, (long long)number, f->sequences);
     size_t user = strcspn(sequence, " ");
     bool same_user = strcspn(line, " ") == user && memcmp(line, sequence, user) == 0;
     if (!same_user || count_words(line) != count_words(sequence))
-        return FAIL(E_INPUT, fix, "%s:%lld: user or length differs from %s", f->timestamps, (long long)number, f->sequences);
+        return FAIL(E_INPUT, fix_times, "%s:%lld: user or length differs from %s", f->timestamps, (long long)number, f->sequences);
     *times = arena_strndup(arena, line, n);
     return OK;
 }
@@ -182,7 +183,7 @@ static Status read_sequences(Intake *c, const char *dir) {
     if (f.times) {
         const char *line;
         size_t n;
-        if (status == OK && line_next(f.times, &line, &n)) status = FAIL(E_INPUT, NULL, "%s: more lines than %s", f.timestamps, f.sequences);
+        if (status == OK && line_next(f.times, &line, &n)) status = FAIL(E_INPUT, fix_times, "%s: more lines than %s", f.timestamps, f.sequences);
         Status closed = line_close(f.times);
         if (closed != OK) status = closed; /* the cause of whatever came after */
     }

@@ -92,7 +92,7 @@ Status ledger_write(const Ledger *l, const char *dir) {
 }
 
 Status ledger_check(const Ledger *l, double max_loss, const char *dir) {
-    for (int sort = 0; sort < LEDGER_SORTS; sort++) {
+    for (int sort = LEDGER_SORTS - 1; sort >= 0; sort--) { /* items first: their loss causes the other */
         if (l->lost[sort] == 0 || (double)l->lost[sort] <= max_loss * (double)l->seen[sort]) continue;
         int64_t at = 0;
         while (at + 1 < l->n_lines && at + 1 < MAX_LINES && l->lines[at].sort != (LedgerSort)sort) at++;

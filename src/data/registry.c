@@ -21,7 +21,7 @@ static Status parse_file(const char *path, const cJSON *json, Arena *arena, Regi
     file->optional = strcmp(role, "captions") == 0;
     const cJSON *urls = cJSON_GetObjectItemCaseSensitive(json, "urls");
     for (const cJSON *one = urls ? urls->child : NULL; one; one = one->next) {
-        if (!cJSON_IsString(one) || file->n_urls == REGISTRY_MAX_URLS) return FAIL(E_INPUT, NULL, "%s: urls of %s: at most %d texts", path, name, REGISTRY_MAX_URLS);
+        if (!cJSON_IsString(one) || file->n_urls == REGISTRY_MAX_URLS) return FAIL(E_INPUT, "shorten the list", "%s: urls of %s: at most %d texts", path, name, REGISTRY_MAX_URLS);
         file->url[file->n_urls++] = arena_strdup(arena, one->valuestring);
     }
     return OK;
@@ -43,7 +43,7 @@ static Status parse_entry(const char *path, const cJSON *json, Arena *arena, Reg
     entry->drop_untitled = json_opt_bool(json, "drop_untitled", false);
     entry->expected_raw = json_opt_bool(json, "expected_raw", false);
     for (const cJSON *one = files->child; one; one = one->next) {
-        if (entry->n_files == REGISTRY_MAX_FILES) return FAIL(E_INPUT, NULL, "%s: %s has more than %d files", path, name, REGISTRY_MAX_FILES);
+        if (entry->n_files == REGISTRY_MAX_FILES) return FAIL(E_INPUT, "shorten the list", "%s: %s has more than %d files", path, name, REGISTRY_MAX_FILES);
         TRY(parse_file(path, one, arena, &entry->file[entry->n_files++]));
     }
     const cJSON *expected = cJSON_GetObjectItemCaseSensitive(json, "expected");
@@ -57,7 +57,7 @@ static Status find_entry(const char *path, const cJSON *root, const char *name, 
     const cJSON *list;
     const char *format, *names = "";
     TRY(json_get_string(path, root, "format", &format));
-    if (strcmp(format, "digr-datasets/1") != 0) return FAIL(E_INPUT, NULL, "%s: format %s, expected digr-datasets/1", path, format);
+    if (strcmp(format, "digr-datasets/1") != 0) return FAIL(E_INPUT, "give a registry in the form of data_prep/datasets.json", "%s: format %s, expected digr-datasets/1", path, format);
     TRY(json_get_array(path, root, "datasets", &list));
     for (const cJSON *one = list->child; one; one = one->next) {
         const char *its_name;

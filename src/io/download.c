@@ -217,7 +217,7 @@ static Status fetch(Transfer *t, DownloadResult *result) {
     if (status != OK) return status;
     result->resumed_at = t->offset;
     TRY(verify(t, result));
-    if (rename(t->part, t->file->path) != 0) return FAIL(E_RESOURCE, NULL, "%s: cannot rename to %s: %s", t->part, t->file->path, strerror(errno));
+    if (rename(t->part, t->file->path) != 0) return FAIL(E_RESOURCE, "check that the folder can be written", "%s: cannot rename to %s: %s", t->part, t->file->path, strerror(errno));
     unlink(t->from);
     return OK;
 }

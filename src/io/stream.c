@@ -165,7 +165,7 @@ Status line_open(const char *path, LineReader **reader) {
     struct stat info;
     if (fstat(fd, &info) != 0 || S_ISDIR(info.st_mode)) {
         close(fd);
-        return FAIL(E_INPUT, NULL, "%s: is a folder, expected a file", path);
+        return FAIL(E_INPUT, "give a file in it", "%s: is a folder, expected a file", path);
     }
     Arena *arena = arena_create("line reader");
     LineReader *r = ARENA_NEW(arena, LineReader, 1);
