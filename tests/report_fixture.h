@@ -81,7 +81,7 @@ static void fixture_logs(Arena *a, const char *root, uint64_t seed)
         if (s % 400 == 0) n += (size_t)sprintf(text + n, "%d\t%d\t-\t-\t-\t-\t3.1\t%.4f\t%.4f\n", s, s / 400, 0.0, 0.16 * s / (s + 900.0) + 0.002 * rng_normal(&r));
     }
     fixture_text(a, arena_printf(a, "%s/sft-%d", root, (int)seed), "log.tsv", text);
-    n = (size_t)sprintf(text, "step\treward\texact\tvalid\thit_share\tkl\tzero_advantage_share\tloss\n");
+    n = (size_t)sprintf(text, "step\treward\texact\tvalid\thit_share\tkl\tzero_advantage_share\tquality_bonus\n");
     for (int s = 1; s <= 600; s++)
         n += (size_t)sprintf(text + n, "%d\t%.4f\t0\t1\t%.4f\t%.5f\t%.3f\t0\n", s, 0.5 + 0.0003 * s + 0.05 * rng_normal(&r), 0.1 + 0.0001 * s + 0.02 * rng_normal(&r), 1e-5 * s,
                              0.6 - 0.0002 * s + 0.03 * rng_normal(&r));
@@ -101,8 +101,14 @@ static void fixture_folders(Arena *a, const char *root, const char *set, bool si
         "{\"set\":\"fixture\",\"items\":480,\"items_with_interests\":460,\"interests\":1840,\"merge\":{\"joined\":77},\"members\":[{\"member\":\"claude:mine/v1\","
         "\"items\":480,\"missing\":20,\"malformed\":1,\"coverage\":0.956,\"interests\":1800},{\"member\":\"claude:brief/v1\",\"items\":480,\"missing\":100,\"malformed\":0,"
         "\"coverage\":0.79,\"interests\":900}]}");
-    fixture_text(a, arena_printf(a, "%s/labels", root), "classifier.json", "{}");
-    fixture_text(a, arena_printf(a, "%s/sids", root), "sid_quality.json", "{}");
+    fixture_text(a, arena_printf(a, "%s/labels", root), "classifier.json",
+        "{\"judged\":900,\"held_out_rows\":180,\"base_rate\":0.61,\"accuracy\":0.83,\"auc\":0.9,\"f1\":0.86,\"held_out\":{\"classifier\":{\"mined\":{\"auc\":0.71}},"
+        "\"confidence_only\":{\"all\":{\"auc\":null}}},\"interests\":1840,\"labelled_positive\":1500,\"mean_quality\":0.8}");
+    fixture_text(a, arena_printf(a, "%s/sids", root), "sid_quality.json",
+        "{\"items\":480,\"distinct_tuples\":472,\"collision_rate\":0.0291,\"largest_group\":3,\"level\":[{\"used\":200,\"perplexity\":120.5},{\"used\":210},{\"used\":222}],"
+        "\"prefix\":[{\"purity_leaf\":0.4,\"chance_leaf\":0.05}],\"neighbours\":{\"same_first_code\":0.3,\"chance_first\":0.01},"
+        "\"training\":{\"reconstruction_mse\":0.1234}}");
+    fixture_text(a, arena_printf(a, "%s/embed", root), "embed.json", "{\"items_with\":{\"interests\":455}}");
     for (uint64_t seed = 1; seed <= 3; seed++) fixture_logs(a, root, seed);
 }
 
@@ -126,7 +132,7 @@ static const char *fixture_write(Arena *a, const char *dir)
                     "\"evaluate\":\"%s\"", text, first ? "" : ",", sets[k].id, sets[k].label, f->id, f->label, seed, f->tables, root, ev);
                 first = false;
                 if (f->generative)
-                    text = arena_printf(a, "%s,\"mine\":\"%s/mine\",\"labels\":\"%s/labels\",\"tokenize\":\"%s/sids\",\"sft\":\"%s/%s-%d\"", text, root, root, root, root,
+                    text = arena_printf(a, "%s,\"mine\":\"%s/mine\",\"labels\":\"%s/labels\",\"tokenize\":\"%s/sids\",\"embed\":\"%s/embed\",\"sft\":\"%s/%s-%d\"", text, root, root, root, root, root,
                         strcmp(f->id, "deepinterest") == 0 || strcmp(f->id, "wo-rl") == 0 ? "sft" : f->id, seed);
                 if (strcmp(f->id, "deepinterest") == 0) text = arena_printf(a, "%s,\"rl\":\"%s/rl-%d\"", text, root, seed);
                 if (strcmp(f->id, "sasrec") == 0) text = arena_printf(a, "%s,\"baseline\":\"%s/sasrec-%d\"", text, root, seed);

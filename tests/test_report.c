@@ -259,6 +259,20 @@ START_TEST(published_never_meets_measured)
 }
 END_TEST
 
+START_TEST(stage_files_reach_their_tables)
+{
+    Doc *doc;
+    const char *out = make_report(&doc);
+    contains(slurp(arena_printf(arena, "%s/sids.csv", out)), ",DeepInterestGR (SFT + GRPO),472,0.0291,3,200,210,222,120.5,0.4,0.05,0.3,0.01,0.1234\n");
+    contains(slurp(arena_printf(arena, "%s/classifier.csv", out)), "900,180,0.61,0.83,0.9,0.86,0.71,,1840,1500,0.8\n");
+    contains(slurp(arena_printf(arena, "%s/text.csv", out)), "0.8333333333,0,1,460,455,20\n");
+    contains(slurp(arena_printf(arena, "%s/mining.csv", out)), "claude:mine/v1,480,20,1,0.956,1800\n");
+    contains(slurp(arena_printf(arena, "%s/data.csv", out)), ",simulated,600,480,5432,600,600,600,9.053333333,");
+    contains(slurp(arena_printf(arena, "%s/rl.csv", out)), "test.masked,600,");
+    contains(slurp(arena_printf(arena, "%s/grpo_beauty.gp", out)), "RL: mean reward");
+}
+END_TEST
+
 START_TEST(main_table_numbers)
 {
     Doc *doc;
@@ -448,6 +462,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, bad_indices_are_refused);
     tcase_add_test(tc, report_says_what_it_must);
     tcase_add_test(tc, published_never_meets_measured);
+    tcase_add_test(tc, stage_files_reach_their_tables);
     tcase_add_test(tc, main_table_numbers);
     tcase_add_test(tc, same_input_same_bytes);
     tcase_add_test(tc, without_gnuplot_nothing_fails);

@@ -53,14 +53,19 @@ bool panel_bar(Panel *panel, Bar bar)
     return true;
 }
 
+static bool panel_is_empty(const Panel *p)
+{
+    if (p->n_bars > 0) return false;
+    for (int s = 0; s < p->n_series; s++)
+        for (int64_t i = 0; i < p->series[s].n; i++)
+            if (isfinite(p->series[s].x[i]) && isfinite(p->series[s].y[i])) return false;
+    return true;
+}
+
 bool plot_is_empty(const Plot *plot)
 {
-    for (int i = 0; i < plot->n_panels; i++) {
-        const Panel *p = plot->panel[i];
-        if (p->n_bars > 0) return false;
-        for (int s = 0; s < p->n_series; s++)
-            if (p->series[s].n > 0) return false;
-    }
+    for (int i = 0; i < plot->n_panels; i++)
+        if (!panel_is_empty(plot->panel[i])) return false;
     return true;
 }
 
@@ -112,7 +117,7 @@ static void lines_panel(const Panel *p, int index, FILE *out)
         }
         any = true;
     }
-    fputs(any ? "\n" : "NaN notitle\n", out);
+    fputs("\n", out);
 }
 
 /* Bars run downwards in the order given: bar i is centred at y = n - i. */
@@ -196,8 +201,14 @@ static int run_gnuplot(const char *script, const char *svg)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-Status plot_render(const Plot *plot, const char *dir, Arena *arena, bool *rendered)
+Status plot_render(const Plot *whole, const char *dir, Arena *arena, bool *rendered)
 {
+    Plot filled = *whole; /* without the panels that have nothing to show */
+    const Plot *plot = &filled;
+    filled.n_panels = 0;
+    for (int i = 0; i < whole->n_panels; i++)
+        if (!panel_is_empty(whole->panel[i])) filled.panel[filled.n_panels++] = whole->panel[i];
+    if (filled.columns > filled.n_panels) filled.columns = filled.n_panels;
     const char *script = arena_printf(arena, "%s/%s.gp", dir, plot->id), *svg = arena_printf(arena, "%s/%s.svg", dir, plot->id);
     const char *temporary = arena_printf(arena, "%s.tmp", svg);
     AtomicFile *file;

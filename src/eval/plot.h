@@ -1,7 +1,7 @@
 /* eval/plot.h -- plots drawn by gnuplot as SVG. A plot is a grid of panels, each with lines over x or with horizontal bars.
  *
- * plot_render writes DIR/id.gp (script and data in one file: `gnuplot id.gp > id.svg` draws it again) and, when gnuplot is there, DIR/id.svg. Without
- * gnuplot the script is still written and *rendered is false: plots are then left out, nothing fails.
+ * plot_render leaves out empty panels, writes DIR/id.gp (script and data in one file: `gnuplot id.gp > id.svg` draws it again) and, when gnuplot is there, DIR/id.svg. Without
+ * gnuplot the script is still written and *rendered is false: plots are then left out, nothing fails. A plot without any filled panel must not be rendered.
  */
 #ifndef DIGR_EVAL_PLOT_H
 #define DIGR_EVAL_PLOT_H
@@ -29,7 +29,7 @@ typedef struct Bar {
     double value, low, high; /* whisker; low == high draws none */
 } Bar;
 
-enum { PANEL_SERIES = 32, PANEL_MAX_BARS = 48, PLOT_PANELS = 6 };
+enum { PANEL_SERIES = 32, PANEL_MAX_BARS = 48, PLOT_PANELS = 8 };
 
 typedef struct Panel {
     PanelKind kind;

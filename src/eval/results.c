@@ -211,7 +211,7 @@ bool results_number(const cJSON *tree, const char *dotted, double *value)
         if (n == 0 || n >= sizeof key) return false;
         memcpy(key, dotted, n);
         key[n] = '\0';
-        tree = cJSON_GetObjectItemCaseSensitive(tree, key);
+        tree = cJSON_IsArray(tree) && key[strspn(key, "0123456789")] == '\0' ? cJSON_GetArrayItem(tree, atoi(key)) : cJSON_GetObjectItemCaseSensitive(tree, key);
         if (dotted[n] == '\0') break;
         dotted += n + 1;
     }

@@ -79,7 +79,7 @@ void results_close(Results *results); /* frees the JSON trees; NULL allowed */
 
 /* results_document -- DIR/name as a tree that lives until results_close; *tree = NULL when dir is "" or the file is not there. E_INPUT: malformed. */
 Status results_document(Results *results, const char *dir, const char *name, const cJSON **tree);
-/* results_number -- number or bool at a dotted path such as "counts.users"; false when absent. */
+/* results_number -- number or bool at a dotted path such as "counts.users" or "level.0.used" (arrays by index); false when absent. */
 bool results_number(const cJSON *tree, const char *dotted, double *value);
 
 const MethodResults *results_find(const SetResults *set, const char *method_id);

@@ -12,10 +12,15 @@ typedef struct Curve { const char *title, *x, *y; } Curve;
 static const Curve SFT_CURVES[] = {{"SFT: training loss", "step|epoch", "loss"}, {"SFT: NDCG@10 on the validation subset", "step|epoch", "valid_NDCG@10|valid_ndcg10"}};
 static const Curve BASELINE_CURVES[] = {{"training loss", "epoch|step", "loss"}, {"NDCG@10 on the validation rows", "epoch|step", "valid_NDCG@10|valid_ndcg10"}};
 static const Curve RL_CURVES[] = {
-    {"RL: mean reward of the rollouts", "step", "reward|reward_mean|mean_reward"},
-    {"RL: share of rollouts that hit the target", "step", "hit_share|hit|hits|exact"},
+    {"RL: mean reward of the rollouts", "step", "reward"},
+    {"RL: interest bonus within the reward", "step", "quality_bonus"},
+    {"RL: share of groups with a hit", "step", "hit_share"},
+    {"RL: matched codes (LCP)", "step", "lcp"},
     {"RL: KL to the SFT model", "step", "kl"},
-    {"RL: share of groups with zero advantage", "step", "zero_advantage_share|zero_advantage|zero_adv"}};
+    {"RL: share of groups with zero advantage", "step", "zero_advantage_share"},
+    {"RL: distinct items in a group", "step", "distinct_items"},
+    {"RL: NDCG@10 on the validation subset", "step", "valid_NDCG@10"}};
+enum { N_SFT = 2, N_BASELINE = 2, N_RL = 8 };
 
 static Status add_curves(Results *r, const MethodResults *m, Part part, const Curve *curve, int n, Panel **panel)
 {
@@ -53,10 +58,10 @@ Status section_curves(Doc *d, Results *r, const ReportOptions *o)
         const SetResults *s = &r->set[k];
         const MethodResults *trained = s->full != NULL ? s->full : s->without_rl;
         if (trained != NULL) {
-            TRY(curves_of(d, r, s, trained, PART_sft, "sft", SFT_CURVES, 2, o));
-            TRY(curves_of(d, r, s, trained, PART_rl, "grpo", RL_CURVES, 4, o));
+            TRY(curves_of(d, r, s, trained, PART_sft, "sft", SFT_CURVES, N_SFT, o));
+            TRY(curves_of(d, r, s, trained, PART_rl, "grpo", RL_CURVES, N_RL, o));
         }
-        if (s->strongest != NULL) TRY(curves_of(d, r, s, s->strongest, PART_baseline, "baseline", BASELINE_CURVES, 2, o));
+        if (s->strongest != NULL) TRY(curves_of(d, r, s, s->strongest, PART_baseline, "baseline", BASELINE_CURVES, N_BASELINE, o));
     }
     if (d->n_blocks == nothing) d->n_blocks = before;
     return OK;

@@ -41,6 +41,9 @@ static Status statistics_row(Table *t, Results *r, const SetResults *s)
     }
     number_cell(t, meta, "max_history");
     table_text(t, s->protocol);
+    double met;
+    if (results_number(meta, "expected.met", &met)) table_text(t, met > 0 ? "met" : "NOT MET");
+    else table_none(t);
     return OK;
 }
 
@@ -49,10 +52,11 @@ enum { N_TEXT_FIELDS = 6 };
 
 static Status text_row(Table *t, Results *r, const SetResults *s)
 {
-    const cJSON *meta, *coverage = NULL;
-    const Entry *e = spokesman(s, PART_mine);
+    const cJSON *meta, *coverage = NULL, *embed = NULL;
+    const Entry *e = spokesman(s, PART_mine), *x = spokesman(s, PART_embed);
     TRY(results_document(r, s->data_dir, "meta.json", &meta));
     if (e != NULL) TRY(results_document(r, e->dir[PART_mine], "coverage.json", &coverage));
+    if (x != NULL) TRY(results_document(r, x->dir[PART_embed], "embed.json", &embed));
     table_row(t);
     table_text(t, s->label);
     for (int f = 0; f < N_TEXT_FIELDS; f++) {
@@ -64,13 +68,37 @@ static Status text_row(Table *t, Results *r, const SetResults *s)
     double answered = 0.0;
     (void)results_number(coverage, "items_with_interests", &answered);
     table_number(t, answered);
+    number_cell(t, embed, "items_with.interests");
     table_number(t, (double)s->N - answered);
     return OK;
 }
 
+/* Every step of the filtering: only as files. */
+static Status filter_table(Results *r, const char *out)
+{
+    static const char *const counts[] = {"users", "items", "interactions"};
+    Table *t = table_create(r->arena, "filter", "Steps of the filtering");
+    table_column(t, COLUMN_TEXT, "dataset", 0);
+    table_column(t, COLUMN_TEXT, "step", 0);
+    for (int i = 0; i < 3; i++) table_column(t, COLUMN_COUNT, counts[i], 0);
+    for (int64_t k = 0; k < r->n_sets; k++) {
+        const cJSON *meta;
+        TRY(results_document(r, r->set[k].data_dir, "meta.json", &meta));
+        const cJSON *steps = cJSON_GetObjectItemCaseSensitive(meta, "filter");
+        for (const cJSON *s = steps != NULL ? steps->child : NULL; s != NULL; s = s->next) {
+            const cJSON *name = cJSON_GetObjectItemCaseSensitive(s, "step");
+            table_row(t);
+            table_text(t, r->set[k].id);
+            table_text(t, cJSON_IsString(name) ? name->valuestring : "?");
+            for (int i = 0; i < 3; i++) number_cell(t, s, counts[i]);
+        }
+    }
+    return table_write_files(t, out);
+}
+
 Status section_data(Doc *d, Results *r, const ReportOptions *o)
 {
-    (void)o;
+    TRY(filter_table(r, o->out));
     doc_heading(d, 2, "data", "Data");
     Table *t = table_create(d->arena, "data", "Data statistics");
     static const char *const counts[] = {"Users", "Items", "Interactions", "Train sequences", "Valid rows", "Test rows"};
@@ -81,17 +109,20 @@ Status section_data(Doc *d, Results *r, const ReportOptions *o)
     table_column(t, COLUMN_PERCENT, "Density", 3);
     table_column(t, COLUMN_COUNT, "History", 0);
     table_column(t, COLUMN_TEXT, "Protocol", 0);
+    table_column(t, COLUMN_TEXT, "Published counts", 0);
     for (int64_t k = 0; k < r->n_sets; k++) TRY(statistics_row(t, r, &r->set[k]));
-    table_note(t, "After 5-core filtering. Ranking is over all items; History: how many of the latest events a model may see.");
+    table_note(t, "After filtering (steps: `filter.csv`). Ranking is over all items. History: how many of the latest events a model may see.");
     doc_table(d, t, true);
 
     Table *x = table_create(d->arena, "text", "Text at hand: share of items with each field, and items with and without recorded answers");
     table_column(x, COLUMN_TEXT, "Data set", 0);
     for (int f = 0; f < N_TEXT_FIELDS; f++) table_column(x, COLUMN_PERCENT, TEXT_FIELDS[f], 0);
     table_column(x, COLUMN_COUNT, "Items with mined interests", 0);
+    table_column(x, COLUMN_COUNT, "of these embedded", 0);
     table_column(x, COLUMN_COUNT, "Items on shallow text alone", 0);
     for (int64_t k = 0; k < r->n_sets; k++) TRY(text_row(x, r, &r->set[k]));
-    table_note(x, "Items without recorded answers use their shallow text (title, brand, categories, description, caption) in the embedding and have no interests in training.");
+    table_note(x, "Items without recorded answers use their shallow text alone (title, brand, categories, description, keywords, caption). Embedded: items whose embedding uses at "
+               "least one interest that the classifier kept.");
     doc_table(d, x, true);
     return OK;
 }
@@ -141,11 +172,12 @@ static Table *mining_table(Arena *arena)
     return t;
 }
 
-/* classifier.json of 04_label: what is known by these names is shown. */
+/* classifier.json of 04_label. */
 static const struct { const char *header, *path; ColumnKind kind; int decimals; } CLASSIFIER[] = {
-    {"Judged", "judged.total", COLUMN_COUNT, 0}, {"Held out", "held_out.n", COLUMN_COUNT, 0}, {"Accuracy", "held_out.accuracy", COLUMN_NUMBER, 4},
-    {"AUC", "held_out.auc", COLUMN_NUMBER, 4}, {"Majority", "held_out.majority", COLUMN_NUMBER, 4}, {"Interests", "interests.total", COLUMN_COUNT, 0},
-    {"Kept", "interests.positive", COLUMN_COUNT, 0}};
+    {"Judged", "judged", COLUMN_COUNT, 0}, {"Held out", "held_out_rows", COLUMN_COUNT, 0}, {"Positive share", "base_rate", COLUMN_PERCENT, 1},
+    {"Accuracy", "accuracy", COLUMN_NUMBER, 3}, {"AUC", "auc", COLUMN_NUMBER, 3}, {"F1", "f1", COLUMN_NUMBER, 3},
+    {"AUC, mined alone", "held_out.classifier.mined.auc", COLUMN_NUMBER, 3}, {"AUC by confidence", "held_out.confidence_only.all.auc", COLUMN_NUMBER, 3},
+    {"Interests", "interests", COLUMN_COUNT, 0}, {"Kept", "labelled_positive", COLUMN_COUNT, 0}, {"Mean quality", "mean_quality", COLUMN_NUMBER, 3}};
 enum { N_CLASSIFIER = sizeof CLASSIFIER / sizeof *CLASSIFIER };
 
 static Status classifier_row(Table *t, Results *r, const SetResults *s)
@@ -199,6 +231,8 @@ Status section_interests(Doc *d, Results *r, const ReportOptions *o)
     table_column(c, COLUMN_TEXT, "Data set", 0);
     for (int i = 0; i < N_CLASSIFIER; i++) table_column(c, CLASSIFIER[i].kind, CLASSIFIER[i].header, CLASSIFIER[i].decimals);
     for (int64_t k = 0; k < r->n_sets; k++) TRY(classifier_row(c, r, &r->set[k]));
+    table_note(c, "Judged rows are mined interests and planted negatives (an interest of another item, an empty phrase); the planted ones are easy, so the AUC among mined ones alone "
+               "stands beside. AUC by confidence: the answering model's own confidence as the score.");
     doc_table(d, c, true);
     return OK;
 }
