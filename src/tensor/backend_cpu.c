@@ -1,7 +1,7 @@
 /* tensor/backend_cpu.c -- the cpu backend: creation, memory, and which file each op comes from.
  *
- * It starts as the reference table and overrides: backend_cpu_gemm.c (OpenBLAS), backend_cpu_elementwise.c, backend_cpu_norm.c,
- * backend_cpu_attention.c, backend_cpu_loss.c.
+ * It starts as the reference table and overrides: backend_cpu_gemm.c, backend_cpu_elementwise.c, backend_cpu_norm.c,
+ * backend_cpu_attention.c, backend_cpu_decode.c, backend_cpu_loss.c.
  *
  * Deviations from the paper: none.
  */
@@ -35,6 +35,7 @@ static void cpu_destroy(Backend *be)
 {
     CpuSelf *self = be->self;
     backend_host_free(self->scratch);
+    backend_host_free(self->rope);
     backend_host_free(self);
     backend_host_free(be);
 }
@@ -52,6 +53,7 @@ Backend *backend_cpu(int threads)
     backend_cpu_fill_elementwise(be);
     backend_cpu_fill_norm(be);
     backend_cpu_fill_attention(be);
+    backend_cpu_fill_decode(be);
     backend_cpu_fill_loss(be);
     return be;
 }

@@ -1,6 +1,8 @@
-/* tensor/backend_cpu_attention.c -- rotary positions, causal attention over packed short sequences, and decoding with shared prefixes.
+/* tensor/backend_cpu_attention.c -- causal attention over packed short sequences, forward and backward.
  *
- * A thread takes one (sequence, head) at a time: its keys and values (tens of rows of D) stay in L1.
+ * A thread takes one (sequence, key head) at a time and walks it in blocks of BLOCK query rows: scores of a block (BLOCK,n), their softmax
+ * and the product with the values stay in L1/L2, on the register tiles of gemm_kernel.h. Score rows are padded with -infinity to a whole
+ * number of vectors, so that no loop has a remainder. Items do not share outputs: which thread takes one does not matter.
  *
  * Deviations from the paper: none.
  */
@@ -11,193 +13,237 @@
 #include "tensor/backend.h"
 #include "tensor/backend_cpu_internal.h"
 #include "tensor/dropout.h"
+#include "tensor/gemm_kernel.h"
 #include "tensor/vmath.h"
 
-static void cpu_rope(Backend *be, int64_t T, int64_t H, int64_t D, const int32_t *pos, real theta, int sign, real *x,
-                     int64_t ldx)
+enum { BLOCK = 4 * GEMM_ROWS, LANES = VMATH_LANES };
+
+/* The arguments of the op, and a thread's share of scratch. */
+typedef struct Attention {
+    const Packed *pk;
+    int64_t H, Hkv, D, ldq, ldkv, lddq, lddkv;
+    real scale;
+    Dropout drop;
+    const real *q, *k, *v, *out_in, *dout;
+    real *out, *lse, *dq, *dk, *dv;
+} Attention;
+
+typedef struct AttentionScratch {
+    real *kt, *vn;          /* packed keys (D,n), values (n,D); backward: kt, vt (D,n) and kn (n,D) */
+    real *vt, *kn, *rows;   /* rows: packed queries or output gradients of a block, (BLOCK,D) */
+    real *p, *dp, *keep;    /* (BLOCK,pad) */
+    real *packed_a, *tile;
+} AttentionScratch;
+
+static int64_t round_up(int64_t n, int64_t to)
 {
-    REQUIRE(D % 2 == 0, "rotary head size %lld is odd", (long long)D);
-    const int64_t half = D / 2;
-    int64_t max_pos = 0;
-    for (int64_t t = 0; t < T; t++) max_pos = pos[t] > max_pos ? pos[t] : max_pos;
-    int64_t stride;
-    real *table = cpu_scratch(be, (max_pos + 1) * D, &stride); /* cos and sin of every position in use */
-    for (int64_t i = 0; i < half; i++) {
-        double f = pow((double)theta, -2.0 * (double)i / (double)D);
-        for (int64_t p = 0; p <= max_pos; p++) {
-            table[p * D + i] = (real)cos((double)p * f);
-            table[p * D + half + i] = (real)(sign * sin((double)p * f));
-        }
+    return (n + to - 1) / to * to;
+}
+
+/* Carves a thread's share; with base NULL only measures. Returns the number of elements. */
+static int64_t carve(real *base, int64_t n, int64_t D, bool backward, AttentionScratch *s)
+{
+    const int64_t pad = round_up(n, GEMM_COLS), wide = round_up(D, GEMM_COLS), most = pad > BLOCK ? pad : BLOCK;
+    int64_t at = 0;
+#define TAKE(field, count)                        \
+    do {                                          \
+        s->field = base != NULL ? base + at : NULL; \
+        at += round_up((count), LANES);           \
+    } while (0)
+    TAKE(kt, D * pad);
+    TAKE(p, BLOCK * pad);
+    TAKE(keep, pad);
+    TAKE(packed_a, most * (most + GEMM_ROWS));
+    TAKE(tile, GEMM_ROWS * GEMM_COLS);
+    if (backward) {
+        TAKE(vt, D * pad);
+        TAKE(kn, n * wide);
+        TAKE(dp, BLOCK * pad);
+        TAKE(rows, BLOCK * wide);
+    } else {
+        TAKE(vn, n * wide);
     }
-    int threads = cpu_threads(be, T * H * D);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t t = 0; t < T; t++) {
-        const real *co = table + pos[t] * D, *si = co + half;
-        for (int64_t h = 0; h < H; h++) {
-            real *u = x + t * ldx + h * D, *v = u + half;
-            for (int64_t i = 0; i < half; i++) {
-                real a = u[i], b = v[i];
-                u[i] = a * co[i] - b * si[i];
-                v[i] = b * co[i] + a * si[i];
-            }
-        }
-    }
+#undef TAKE
+    return at;
 }
 
-static real dot(int64_t n, const real *a, const real *b)
+/* keep[s] = factor of probability (row,s): 0 or 1/(1-p); row = t*H + h. */
+static void keep_row(const Attention *a, int64_t row, int64_t n, real *keep)
 {
-    real sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
-}
-
-static void add_scaled(int64_t n, real alpha, const real *x, real *y)
-{
-    for (int64_t i = 0; i < n; i++) y[i] += alpha * x[i];
-}
-
-/* x[i] := exp(x[i] - max x); returns the sum, *max the maximum. */
-static real exp_row(int64_t n, real *x, real *max)
-{
-    real m = vmath_max(n, x), sum = 0;
-    for (int64_t i = 0; i < n; i++) x[i] = vmath_exp(x[i] - m);
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++) sum += x[i];
-    *max = m;
-    return sum;
-}
-
-/* keep[s] = factor of probability (t,h,s): 0 or 1/(1-p). */
-static void keep_row(const Packed *pk, Dropout drop, int64_t row, int64_t n, real *keep)
-{
-    const uint32_t threshold = dropout_threshold(drop);
-    const real factor = dropout_factor(drop);
+    const uint32_t threshold = dropout_threshold(a->drop);
+    const real factor = dropout_factor(a->drop);
     uint32_t u16[DROPOUT_BLOCK];
     uint64_t loaded = UINT64_MAX;
     for (int64_t s = 0; s < n; s++) {
-        uint64_t e = (uint64_t)(row * pk->max_len + s);
+        uint64_t e = (uint64_t)(row * a->pk->max_len + s);
         if (e / DROPOUT_BLOCK != loaded) {
             loaded = e / DROPOUT_BLOCK;
-            dropout_bits(drop, loaded, u16);
+            dropout_bits(a->drop, loaded, u16);
         }
         keep[s] = u16[e % DROPOUT_BLOCK] >= threshold ? factor : 0;
+    }
+}
+
+/* x[0..pad) := softmax of its first n elements, zero beyond; returns the log-sum-exp. pad is a multiple of LANES. */
+static real softmax_row(int64_t n, int64_t pad, real *x)
+{
+    for (int64_t s = n; s < pad; s++) x[s] = -(real)INFINITY;
+    const real max = vmath_max(pad, x);
+    real lane[LANES] = {0}, sum = 0;
+    for (int64_t s = 0; s < pad; s += LANES) {
+        for (int j = 0; j < LANES; j++) {
+            x[s + j] = vmath_exp(x[s + j] - max);
+            lane[j] += x[s + j];
+        }
+    }
+    for (int j = 0; j < LANES; j++) sum += lane[j];
+    const real scale = 1 / sum;
+    for (int64_t s = 0; s < pad; s += LANES) {
+        for (int j = 0; j < LANES; j++) x[s + j] *= scale;
+    }
+    return max + log(sum);
+}
+
+/* --- forward --------------------------------------------------------------------------------------------------- */
+
+/* Query rows [i0,i1) of head h in the sequence that begins at row `first`. */
+static void forward_block(const Attention *a, int64_t first, int64_t n, int64_t h, int64_t i0, int64_t i1, AttentionScratch *s)
+{
+    const int64_t D = a->D, pad = round_up(i1, LANES), ld = round_up(n, GEMM_COLS);
+    cpu_gemm_block(false, i1 - i0, i1, D, a->q + (first + i0) * a->ldq + h * D, a->ldq, s->kt, D * GEMM_COLS, a->scale, 0, s->p, ld,
+                   s->packed_a, s->tile);
+    for (int64_t i = i0; i < i1; i++) {
+        real *p = s->p + (i - i0) * ld;
+        const int64_t row = (first + i) * a->H + h;
+        a->lse[row] = softmax_row(i + 1, pad, p);
+        if (!(a->drop.p > 0)) continue;
+        keep_row(a, row, i + 1, s->keep);
+        for (int64_t j = 0; j <= i; j++) p[j] *= s->keep[j];
+    }
+    cpu_gemm_block(false, i1 - i0, D, i1, s->p, ld, s->vn, n * GEMM_COLS, 1, 0, a->out + ((first + i0) * a->H + h) * D, a->H * D,
+                   s->packed_a, s->tile);
+}
+
+static void forward_item(const Attention *a, int64_t b, int64_t g, AttentionScratch *s)
+{
+    const int64_t first = a->pk->h_offset[b], n = a->pk->h_offset[b + 1] - first, D = a->D, group = a->H / a->Hkv;
+    cpu_pack_b(true, D, n, a->k + first * a->ldkv + g * D, a->ldkv, s->kt);
+    cpu_pack_b(false, n, D, a->v + first * a->ldkv + g * D, a->ldkv, s->vn);
+    for (int64_t h = g * group; h < (g + 1) * group; h++) {
+        for (int64_t i = 0; i < n; i += BLOCK) forward_block(a, first, n, h, i, i + BLOCK < n ? i + BLOCK : n, s);
+    }
+}
+
+/* --- backward -------------------------------------------------------------------------------------------------- */
+
+/* Row i: p = scores on entry, dp = dout v^T; on return p = kept probabilities (for dv), dp = gradient of the scores. */
+static void backward_row(const Attention *a, int64_t first, int64_t h, int64_t i, int64_t pad, real *p, real *dp, real *keep)
+{
+    const int64_t D = a->D, row = (first + i) * a->H + h, n = i + 1;
+    const real *o = a->out_in + row * D, *d = a->dout + row * D, lse = a->lse[row], scale = a->scale;
+    real delta = 0;
+#pragma omp simd reduction(+ : delta)
+    for (int64_t c = 0; c < D; c++) delta += o[c] * d[c];
+    for (int64_t s = n; s < pad; s++) p[s] = -(real)INFINITY;
+    if (a->drop.p > 0) {
+        keep_row(a, row, n, keep);
+        for (int64_t s = n; s < pad; s++) keep[s] = 0;
+        for (int64_t s = 0; s < pad; s++) {
+            const real x = vmath_exp(p[s] - lse);
+            p[s] = keep[s] * x;
+            dp[s] = s < n ? scale * x * (keep[s] * dp[s] - delta) : 0;
+        }
+        return;
+    }
+    for (int64_t s = n; s < pad; s++) dp[s] = 0; /* may hold anything: 0 times that must be 0 */
+    for (int64_t s = 0; s < pad; s += LANES) {
+        for (int j = 0; j < LANES; j++) {
+            const real x = vmath_exp(p[s + j] - lse);
+            p[s + j] = x;
+            dp[s + j] = scale * x * (dp[s + j] - delta);
+        }
+    }
+}
+
+static void backward_block(const Attention *a, int64_t first, int64_t n, int64_t h, int64_t i0, int64_t i1, AttentionScratch *s)
+{
+    const int64_t D = a->D, pad = round_up(i1, LANES), ld = round_up(n, GEMM_COLS), rows = i1 - i0, g = h * a->Hkv / a->H;
+    const real *q = a->q + (first + i0) * a->ldq + h * D, *d = a->dout + ((first + i0) * a->H + h) * D;
+    real *dk = a->dk + first * a->lddkv + g * D, *dv = a->dv + first * a->lddkv + g * D;
+    cpu_gemm_block(false, rows, i1, D, q, a->ldq, s->kt, D * GEMM_COLS, a->scale, 0, s->p, ld, s->packed_a, s->tile);
+    cpu_gemm_block(false, rows, i1, D, d, a->H * D, s->vt, D * GEMM_COLS, 1, 0, s->dp, ld, s->packed_a, s->tile);
+    for (int64_t i = i0; i < i1; i++) {
+        backward_row(a, first, h, i, pad, s->p + (i - i0) * ld, s->dp + (i - i0) * ld, s->keep);
+    }
+    cpu_gemm_block(false, rows, D, i1, s->dp, ld, s->kn, n * GEMM_COLS, 1, 0, a->dq + (first + i0) * a->lddq + h * D, a->lddq,
+                   s->packed_a, s->tile);
+    cpu_pack_b(false, rows, D, q, a->ldq, s->rows);
+    cpu_gemm_block(true, i1, D, rows, s->dp, ld, s->rows, rows * GEMM_COLS, 1, 1, dk, a->lddkv, s->packed_a, s->tile);
+    cpu_pack_b(false, rows, D, d, a->H * D, s->rows);
+    cpu_gemm_block(true, i1, D, rows, s->p, ld, s->rows, rows * GEMM_COLS, 1, 1, dv, a->lddkv, s->packed_a, s->tile);
+}
+
+static void backward_item(const Attention *a, int64_t b, int64_t g, AttentionScratch *s)
+{
+    const int64_t first = a->pk->h_offset[b], n = a->pk->h_offset[b + 1] - first, D = a->D, group = a->H / a->Hkv;
+    const real *k = a->k + first * a->ldkv + g * D, *v = a->v + first * a->ldkv + g * D;
+    cpu_pack_b(true, D, n, k, a->ldkv, s->kt);
+    cpu_pack_b(true, D, n, v, a->ldkv, s->vt);
+    cpu_pack_b(false, n, D, k, a->ldkv, s->kn);
+    for (int64_t i = 0; i < n; i++) {
+        memset(a->dk + (first + i) * a->lddkv + g * D, 0, (size_t)D * sizeof(real));
+        memset(a->dv + (first + i) * a->lddkv + g * D, 0, (size_t)D * sizeof(real));
+    }
+    for (int64_t h = g * group; h < (g + 1) * group; h++) {
+        for (int64_t i = 0; i < n; i += BLOCK) backward_block(a, first, n, h, i, i + BLOCK < n ? i + BLOCK : n, s);
+    }
+}
+
+/* --- the ops --------------------------------------------------------------------------------------------------- */
+
+static void run(Backend *be, const Attention *a, bool backward)
+{
+    REQUIRE(a->H % a->Hkv == 0, "%lld query heads over %lld key heads", (long long)a->H, (long long)a->Hkv);
+    const int threads = cpu_threads(be, a->pk->T * a->H * a->D * 16);
+    AttentionScratch none;
+    int64_t stride;
+    real *scratch = cpu_scratch(be, carve(NULL, a->pk->max_len, a->D, backward, &none), &stride);
+#pragma omp parallel num_threads(threads)
+    {
+        AttentionScratch s = {0};
+        carve(scratch + omp_get_thread_num() * stride, a->pk->max_len, a->D, backward, &s);
+#pragma omp for schedule(dynamic, 4)
+        for (int64_t i = 0; i < a->pk->B * a->Hkv; i++) {
+            if (backward) {
+                backward_item(a, i / a->Hkv, i % a->Hkv, &s);
+            } else {
+                forward_item(a, i / a->Hkv, i % a->Hkv, &s);
+            }
+        }
     }
 }
 
 static void cpu_attention(Backend *be, const Packed *pk, int64_t H, int64_t Hkv, int64_t D, real scale, Dropout drop,
                           const real *q, int64_t ldq, const real *k, const real *v, int64_t ldkv, real *out, real *lse)
 {
-    REQUIRE(H % Hkv == 0, "%lld query heads over %lld key heads", (long long)H, (long long)Hkv);
-    int threads = cpu_threads(be, pk->T * H * D * 8);
-    int64_t stride;
-    real *scratch = cpu_scratch(be, 2 * pk->max_len, &stride);
-#pragma omp parallel num_threads(threads)
-    {
-        int me = omp_get_thread_num();
-        real *p = scratch + me * stride, *keep = p + pk->max_len;
-#pragma omp for schedule(static, 1)
-        for (int64_t bh = 0; bh < pk->B * H; bh++) {
-            const int64_t b = bh / H, h = bh % H, g = h * Hkv / H, first = pk->h_offset[b], end = pk->h_offset[b + 1];
-            const real *kh = k + first * ldkv + g * D, *vh = v + first * ldkv + g * D;
-            for (int64_t t = first; t < end; t++) {
-                const int64_t n = t - first + 1;
-                const real *qt = q + t * ldq + h * D;
-                for (int64_t s = 0; s < n; s++) p[s] = scale * dot(D, qt, kh + s * ldkv);
-                real max, sum = exp_row(n, p, &max);
-                lse[t * H + h] = max + log(sum);
-                if (drop.p > 0) {
-                    keep_row(pk, drop, t * H + h, n, keep);
-                    for (int64_t s = 0; s < n; s++) p[s] *= keep[s];
-                }
-                real *o = out + (t * H + h) * D;
-                memset(o, 0, (size_t)D * sizeof(real));
-                for (int64_t s = 0; s < n; s++) add_scaled(D, p[s] / sum, vh + s * ldkv, o);
-            }
-        }
-    }
+    const Attention a = {.pk = pk, .H = H, .Hkv = Hkv, .D = D, .scale = scale, .drop = drop, .q = q, .ldq = ldq, .k = k, .v = v,
+                         .ldkv = ldkv, .out = out, .lse = lse};
+    run(be, &a, false);
 }
 
-/* A thread takes one (sequence, key head): the query heads that share it are summed in order. */
 static void cpu_attention_bwd(Backend *be, const Packed *pk, int64_t H, int64_t Hkv, int64_t D, real scale, Dropout drop,
                               const real *q, int64_t ldq, const real *k, const real *v, int64_t ldkv, const real *out,
                               const real *lse, const real *dout, real *dq, int64_t lddq, real *dk, real *dv, int64_t lddkv)
 {
-    int threads = cpu_threads(be, pk->T * H * D * 16);
-    const int64_t group = H / Hkv;
-    int64_t stride;
-    real *scratch = cpu_scratch(be, pk->max_len, &stride);
-#pragma omp parallel num_threads(threads)
-    {
-        int me = omp_get_thread_num();
-        real *keep = scratch + me * stride;
-#pragma omp for schedule(static, 1)
-        for (int64_t bg = 0; bg < pk->B * Hkv; bg++) {
-            const int64_t b = bg / Hkv, g = bg % Hkv, first = pk->h_offset[b], end = pk->h_offset[b + 1];
-            const real *kh = k + first * ldkv + g * D, *vh = v + first * ldkv + g * D;
-            real *dkh = dk + first * lddkv + g * D, *dvh = dv + first * lddkv + g * D;
-            for (int64_t s = 0; s < end - first; s++) {
-                memset(dkh + s * lddkv, 0, (size_t)D * sizeof(real));
-                memset(dvh + s * lddkv, 0, (size_t)D * sizeof(real));
-            }
-            for (int64_t h = g * group; h < (g + 1) * group; h++) {
-                for (int64_t t = first; t < end; t++) {
-                    const int64_t n = t - first + 1;
-                    const real *qt = q + t * ldq + h * D, *d = dout + (t * H + h) * D;
-                    real *dqt = dq + t * lddq + h * D, delta = dot(D, d, out + (t * H + h) * D), L = lse[t * H + h];
-                    memset(dqt, 0, (size_t)D * sizeof(real));
-                    if (drop.p > 0) keep_row(pk, drop, t * H + h, n, keep);
-                    for (int64_t s = 0; s < n; s++) {
-                        real p = vmath_exp(scale * dot(D, qt, kh + s * ldkv) - L), kp = drop.p > 0 ? keep[s] : 1;
-                        real ds = scale * p * (kp * dot(D, d, vh + s * ldkv) - delta);
-                        add_scaled(D, ds, kh + s * ldkv, dqt);
-                        add_scaled(D, ds, qt, dkh + s * lddkv);
-                        add_scaled(D, kp * p, d, dvh + s * lddkv);
-                    }
-                }
-            }
-        }
-    }
-}
-
-static void cpu_attention_decode(Backend *be, int64_t R, int64_t H, int64_t Hkv, int64_t D, real scale, const real *q,
-                                 int64_t ldq, const int32_t *owner, const int32_t *prefix_offset, const real *pk_k,
-                                 const real *pk_v, int64_t S, int64_t n_suf, const real *suf_k, const real *suf_v, real *out)
-{
-    const int64_t width = Hkv * D;
-    int64_t longest = 0;
-    for (int64_t r = 0; r < R; r++) {
-        int64_t n = prefix_offset[owner[r] + 1] - prefix_offset[owner[r]];
-        longest = n > longest ? n : longest;
-    }
-    int threads = cpu_threads(be, R * H * D * (longest + n_suf));
-    int64_t stride;
-    real *scratch = cpu_scratch(be, longest + n_suf, &stride);
-#pragma omp parallel num_threads(threads)
-    {
-        real *p = scratch + omp_get_thread_num() * stride;
-#pragma omp for schedule(static)
-        for (int64_t r = 0; r < R; r++) {
-            const int64_t first = prefix_offset[owner[r]], np = prefix_offset[owner[r] + 1] - first;
-            for (int64_t h = 0; h < H; h++) {
-                const int64_t g = h * Hkv / H;
-                const real *qr = q + r * ldq + h * D, *kp = pk_k + first * width + g * D, *vp = pk_v + first * width + g * D;
-                const real *ks = suf_k + r * S * width + g * D, *vs = suf_v + r * S * width + g * D;
-                for (int64_t i = 0; i < np; i++) p[i] = scale * dot(D, qr, kp + i * width);
-                for (int64_t i = 0; i < n_suf; i++) p[np + i] = scale * dot(D, qr, ks + i * width);
-                real max, sum = exp_row(np + n_suf, p, &max), *o = out + (r * H + h) * D;
-                memset(o, 0, (size_t)D * sizeof(real));
-                for (int64_t i = 0; i < np; i++) add_scaled(D, p[i] / sum, vp + i * width, o);
-                for (int64_t i = 0; i < n_suf; i++) add_scaled(D, p[np + i] / sum, vs + i * width, o);
-            }
-        }
-    }
+    union { const real *in; real *out; } stored = {.in = lse}; /* read only in this direction */
+    const Attention a = {.pk = pk, .H = H, .Hkv = Hkv, .D = D, .scale = scale, .drop = drop, .q = q, .ldq = ldq, .k = k, .v = v,
+                         .ldkv = ldkv, .out_in = out, .lse = stored.out, .dout = dout, .dq = dq, .lddq = lddq, .dk = dk, .dv = dv,
+                         .lddkv = lddkv};
+    run(be, &a, true);
 }
 
 void backend_cpu_fill_attention(Backend *be)
 {
-    be->rope = cpu_rope;
     be->attention = cpu_attention;
     be->attention_bwd = cpu_attention_bwd;
-    be->attention_decode = cpu_attention_decode;
 }

@@ -21,8 +21,7 @@ int64_t cpu_gemm_scratch(int64_t n, int64_t k)
     return kc * ((nc + GEMM_COLS - 1) / GEMM_COLS * GEMM_COLS) + kc * (MC + GEMM_ROWS) + GEMM_ROWS * GEMM_COLS + 64;
 }
 
-/* out: panels of COLS columns, each (kc,COLS) contiguous, the last one padded with zeros. */
-static void pack_b(bool tb, int64_t kc, int64_t nc, const real *B, int64_t ldb, real *out)
+void cpu_pack_b(bool tb, int64_t kc, int64_t nc, const real *B, int64_t ldb, real *out)
 {
     for (int64_t j0 = 0; j0 < nc; j0 += GEMM_COLS, out += kc * GEMM_COLS) {
         const int64_t w = nc - j0 < GEMM_COLS ? nc - j0 : GEMM_COLS;
@@ -69,13 +68,12 @@ static void edge_tile(int64_t k, const real *a, int64_t rs, int64_t cs, const re
     }
 }
 
-/* mc rows of C against all packed panels of B. */
-static void block(bool ta, int64_t mc, int64_t nc, int64_t kc, const real *A, int64_t lda, const real *b, real alpha,
-                  real beta, real *C, int64_t ldc, real *packed_a, real *tile)
+void cpu_gemm_block(bool ta, int64_t mc, int64_t nc, int64_t kc, const real *A, int64_t lda, const real *b, int64_t panel,
+                    real alpha, real beta, real *C, int64_t ldc, real *packed_a, real *tile)
 {
     const int64_t whole = ta ? 0 : mc / GEMM_ROWS * GEMM_ROWS; /* rows that are read in place */
     if (whole < mc) pack_a(ta, mc - whole, kc, ta ? A : A + whole * lda, lda, packed_a);
-    for (int64_t j = 0; j < nc; j += GEMM_COLS, b += kc * GEMM_COLS) {
+    for (int64_t j = 0; j < nc; j += GEMM_COLS, b += panel) {
         const int64_t w = nc - j < GEMM_COLS ? nc - j : GEMM_COLS;
         for (int64_t i = 0; i < mc; i += GEMM_ROWS) {
             const int64_t h = mc - i < GEMM_ROWS ? mc - i : GEMM_ROWS;
@@ -114,11 +112,11 @@ void cpu_gemm_serial(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alp
         const int64_t nc = n - j < NC ? n - j : NC;
         for (int64_t p = 0; p < k; p += KC) {
             const int64_t kc = k - p < KC ? k - p : KC;
-            pack_b(tb, kc, nc, tb ? B + j * ldb + p : B + p * ldb + j, ldb, packed_b);
+            cpu_pack_b(tb, kc, nc, tb ? B + j * ldb + p : B + p * ldb + j, ldb, packed_b);
             for (int64_t i = 0; i < m; i += MC) {
                 const int64_t mc = m - i < MC ? m - i : MC;
-                block(ta, mc, nc, kc, ta ? A + p * lda + i : A + i * lda + p, lda, packed_b, alpha, p == 0 ? beta : 1,
-                      C + i * ldc + j, ldc, packed_a, tile);
+                cpu_gemm_block(ta, mc, nc, kc, ta ? A + p * lda + i : A + i * lda + p, lda, packed_b, kc * GEMM_COLS, alpha,
+                               p == 0 ? beta : 1, C + i * ldc + j, ldc, packed_a, tile);
             }
         }
     }

@@ -12,6 +12,9 @@
 typedef struct CpuSelf {
     real *scratch;         /* grows to the largest request */
     int64_t scratch_count;
+    real *rope;            /* (rope_positions, D): cos and sin of the last theta and head size */
+    double rope_theta;
+    int64_t rope_positions, rope_D;
 } CpuSelf;
 
 /* cpu_scratch -- `count` elements per thread, 64-byte aligned, contents undefined; thread i uses [i*stride, ..) where stride is returned.
@@ -40,10 +43,19 @@ int64_t cpu_gemm_scratch(int64_t n, int64_t k);
 void cpu_gemm_serial(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A, int64_t lda,
                      const real *B, int64_t ldb, real beta, real *C, int64_t ldc, real *scratch);
 
+/* Its two halves, for kernels that use a packed matrix more than once.
+ * cpu_pack_b: op(B) (kc,nc) into panels of GEMM_COLS columns, each (kc,GEMM_COLS) contiguous, the last one padded with zeros.
+ * cpu_gemm_block: C (mc,nc) = alpha op(A) (mc,kc) B + beta C, panels of B `panel` elements apart (only their first kc rows are used);
+ * packed_a: kc * (mc + GEMM_ROWS) elements when ta, else kc * GEMM_ROWS; tile: GEMM_ROWS * GEMM_COLS elements. */
+void cpu_pack_b(bool tb, int64_t kc, int64_t nc, const real *B, int64_t ldb, real *out);
+void cpu_gemm_block(bool ta, int64_t mc, int64_t nc, int64_t kc, const real *A, int64_t lda, const real *b, int64_t panel,
+                    real alpha, real beta, real *C, int64_t ldc, real *packed_a, real *tile);
+
 void backend_cpu_fill_gemm(Backend *be);
 void backend_cpu_fill_elementwise(Backend *be);
 void backend_cpu_fill_norm(Backend *be);
 void backend_cpu_fill_attention(Backend *be);
+void backend_cpu_fill_decode(Backend *be); /* rope and attention_decode */
 void backend_cpu_fill_loss(Backend *be);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cli.h"
 #include "base/log.h"
@@ -77,6 +78,13 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static double cpu_now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 int main(int argc, char **argv)
 {
     enum { MAX_STEPS = 10000 };
@@ -90,11 +98,14 @@ int main(int argc, char **argv)
     Batch b = make_batch(be, arena, config.V);
     AdamW o = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01, .max_norm = 1, .warmup_steps = 10,
                .total_steps = MAX_STEPS};
-    double *took = ARENA_NEW(arena, double, MAX_STEPS), begin = 0, phase[3] = {0};
+    double *took = ARENA_NEW(arena, double, MAX_STEPS), begin = 0, begin_cpu = 0, phase[3] = {0};
     int64_t n = 0;
     for (int64_t step = -2; step < MAX_STEPS; step++) { /* two steps to warm up */
         const double t0 = time_now_s();
-        if (step == 0) begin = t0;
+        if (step == 0) {
+            begin = t0;
+            begin_cpu = cpu_now_s();
+        }
         params_zero_grad(decoder_params(d));
         decoder_forward(d, &b.pk, b.token, (Dropout){dropout, 7, (uint64_t)(step + 2)});
         const double t1 = time_now_s();
@@ -111,9 +122,10 @@ int main(int argc, char **argv)
     }
     qsort(took, (size_t)n, sizeof *took, ascending);
     printf("{\"bench\":\"train\",\"size\":\"%s\",\"seq\":%lld,\"tokens\":%lld,\"every\":%lld,\"dropout\":%g,\"backend\":\"%s\","
-           "\"threads\":%d,\"steps\":%lld,\"forward_s\":%.4f,\"loss_backward_s\":%.4f,\"adamw_s\":%.4f,\"unit\":\"tokens/s\",\"value\":%.0f}\n",
+           "\"threads\":%d,\"steps\":%lld,\"forward_s\":%.4f,\"loss_backward_s\":%.4f,\"adamw_s\":%.4f,\"cpu_s\":%.4f,\"unit\":\"tokens/s\",\"value\":%.0f}\n",
            size, (long long)seq, (long long)tokens, (long long)every, dropout, be->name, be->threads, (long long)n,
-           phase[0] / (double)n, phase[1] / (double)n, phase[2] / (double)n, (double)tokens / took[n / 2]);
+           phase[0] / (double)n, phase[1] / (double)n, phase[2] / (double)n, (cpu_now_s() - begin_cpu) / (double)n,
+           (double)tokens / took[n / 2]);
     decoder_destroy(d);
     be->destroy(be);
     arena_destroy(arena);
