@@ -1,0 +1,351 @@
+/* tests/test_download.c -- fetching over HTTP (a small server inside this test) and file://; 01_download's sources, lock file and probe. */
+#include "data_util.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "io/download.h"
+
+enum { BODY = 300000 };
+static char body[BODY + 1], other[BODY + 1]; /* what the server serves before and after a change */
+static Arena *arena;
+static pid_t server;
+static int port;
+
+/* ---- the server: GET and HEAD, one connection a request, every request logged ---- */
+
+static void send_all(int fd, const char *data, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t put = send(fd, data + done, n - done, MSG_NOSIGNAL);
+        if (put <= 0) return;
+        done += (size_t)put;
+    }
+}
+
+static void answer(int fd, const char *request, FILE *log, int count)
+{
+    char path[64] = "", method[8] = "", head[512];
+    (void)sscanf(request, "%7s %63s", method, path);
+    const char *range = strstr(request, "Range: bytes="), *if_range = strstr(request, "If-Range: ");
+    long from = range != NULL ? atol(range + 13) : 0;
+    (void)fprintf(log, "%s %s %ld\n", method, path, from);
+    (void)fflush(log);
+    if (strcmp(path, "/missing") == 0 || strstr(path, "sequences.txt") != NULL) {
+        send_all(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\nETag: \"page\"\r\n\r\nnobody", 68);
+        return;
+    }
+    if (strcmp(path, "/broken") == 0 || (strcmp(path, "/once") == 0 && count == 0)) {
+        send_all(fd, "HTTP/1.1 503 Unavailable\r\nContent-Length: 3\r\n\r\nbye", 50);
+        return;
+    }
+    if (strcmp(path, "/slow") == 0) sleep(20);
+    bool changed = strcmp(path, "/changed") == 0 && count > 0, cut = (strcmp(path, "/cut") == 0 || strcmp(path, "/changed") == 0) && count == 0;
+    const char *data = changed ? other : body, *etag = changed ? "\"v2\"" : "\"v1\"";
+    if (strcmp(path, "/norange") == 0 || (if_range != NULL && strncmp(if_range + 10, etag, 4) != 0)) from = 0;
+    if (from >= BODY) {
+        send_all(fd, "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n", 57);
+        return;
+    }
+    (void)snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: %ld\r\n%s%s\r\nConnection: close\r\n\r\n", from > 0 ? "206 Partial Content" : "200 OK", BODY - from,
+                   "ETag: ", etag);
+    send_all(fd, head, strlen(head));
+    if (strcmp(method, "GET") == 0) send_all(fd, data + from, (size_t)(cut ? BODY / 3 : BODY - from));
+}
+
+static void serve(int listener)
+{
+    FILE *log = fopen(in_scratch("requests"), "w");
+    for (int count = 0;; count++) {
+        int fd = accept(listener, NULL, NULL);
+        char request[4096];
+        size_t n = 0;
+        while (n < sizeof request - 1) {
+            ssize_t got = recv(fd, request + n, sizeof request - 1 - n, 0);
+            if (got <= 0) break;
+            n += (size_t)got;
+            request[n] = '\0';
+            if (strstr(request, "\r\n\r\n") != NULL) break;
+        }
+        answer(fd, request, log, count);
+        (void)shutdown(fd, SHUT_RDWR);
+        (void)close(fd);
+    }
+}
+
+static void setup(void)
+{
+    scratch_make();
+    arena = arena_create("test");
+    (void)setenv("no_proxy", "127.0.0.1", 1);
+    for (int i = 0; i < BODY; i++) body[i] = (char)('a' + (i / 7 + i % 13) % 26), other[i] = (char)('A' + i % 25);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(listen(listener, 8), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    port = ntohs(address.sin_port);
+    write_text(in_scratch("requests"), "");
+    server = fork();
+    if (server == 0) serve(listener);
+    (void)close(listener);
+}
+
+static void teardown(void)
+{
+    (void)kill(server, SIGKILL);
+    (void)waitpid(server, NULL, 0);
+    arena_destroy(arena);
+    scratch_remove();
+}
+
+static const char *url(const char *path) { return arena_printf(arena, "http://127.0.0.1:%d%s", port, path); }
+
+static Status fetch(const char *path, const char *sha256, int64_t bytes, DownloadResult *result)
+{
+    DownloadFile file = {.url = url(path), .path = in_scratch("file"), .bytes = bytes, .sha256 = sha256};
+    return download_fetch(&file, result);
+}
+
+static void assert_got(const char *expected)
+{
+    size_t n;
+    const char *got = read_bytes(in_scratch("file"), &n);
+    ck_assert_uint_eq(n, BODY);
+    ck_assert(memcmp(got, expected, BODY) == 0);
+    ck_assert(!path_exists(in_scratch("file.part")));
+    ck_assert(!path_exists(in_scratch("file.part.from")));
+}
+
+static void assert_requests(const char *expected) { ck_assert_str_eq(read_bytes(in_scratch("requests"), NULL), expected); }
+
+START_TEST(a_file_is_fetched_and_verified)
+{
+    DownloadResult result;
+    char sha256[SHA256_HEX];
+    sha256_buffer(body, BODY, sha256);
+    ck_assert_msg(fetch("/ok", sha256, BODY, &result) == OK, "%s", status_message());
+    assert_got(body);
+    ck_assert_int_eq(result.bytes, BODY);
+    ck_assert_int_eq(result.resumed_at, 0);
+    ck_assert_str_eq(result.sha256, sha256);
+
+    ck_assert_int_eq(unlink(in_scratch("file")), 0);
+    ck_assert_int_eq(fetch("/ok", "0000000000000000000000000000000000000000000000000000000000000000", 0, &result), E_INPUT);
+    ck_assert(strstr(status_message(), "SHA-256") && strstr(status_message(), sha256));
+    ck_assert_int_eq(fetch("/ok", "", BODY - 1, &result), E_INPUT);
+    ck_assert(strstr(status_message(), "300000 bytes, expected 299999"));
+    ck_assert(!path_exists(in_scratch("file")) && !path_exists(in_scratch("file.part")));
+}
+END_TEST
+
+START_TEST(a_broken_transfer_is_continued)
+{
+    DownloadResult result;
+    ck_assert_msg(fetch("/cut", "", 0, &result) == OK, "%s", status_message());
+    assert_got(body);
+    ck_assert_int_eq(result.resumed_at, BODY / 3);
+    assert_requests("GET /cut 0\nGET /cut 100000\n");
+}
+END_TEST
+
+START_TEST(a_later_call_continues_what_an_earlier_one_left)
+{
+    DownloadResult result;
+    write_bytes(in_scratch("file.part"), body, 4321);
+    write_text(in_scratch("file.part.from"), arena_printf(arena, "%s\n\"v1\"\n", url("/ok")));
+    ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
+    assert_got(body);
+    ck_assert_int_eq(result.resumed_at, 4321);
+    assert_requests("GET /ok 4321\n");
+}
+END_TEST
+
+START_TEST(what_cannot_be_trusted_is_read_anew)
+{
+    DownloadResult result;
+    write_bytes(in_scratch("file.part"), other, 5000); /* nobody knows where this is from */
+    ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
+    assert_got(body);
+    write_bytes(in_scratch("file.part"), other, 5000); /* from another address */
+    write_text(in_scratch("file.part.from"), arena_printf(arena, "%s\n\"v1\"\n", url("/else")));
+    ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
+    assert_got(body);
+    write_bytes(in_scratch("file.part"), other, 5000); /* an older version there */
+    write_text(in_scratch("file.part.from"), arena_printf(arena, "%s\n\"v0\"\n", url("/ok")));
+    ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
+    assert_got(body);
+    write_bytes(in_scratch("file.part"), other, 5000); /* the server knows no ranges */
+    write_text(in_scratch("file.part.from"), arena_printf(arena, "%s\n\"v1\"\n", url("/norange")));
+    ck_assert_int_eq(fetch("/norange", "", 0, &result), OK);
+    assert_got(body);
+    write_bytes(in_scratch("file.part"), body, BODY); /* all is there already: 416, then from the start */
+    write_text(in_scratch("file.part.from"), arena_printf(arena, "%s\n\"v1\"\n", url("/ok")));
+    ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
+    assert_got(body);
+    assert_requests("GET /ok 0\nGET /ok 0\nGET /ok 5000\nGET /norange 5000\nGET /ok 300000\nGET /ok 0\n");
+}
+END_TEST
+
+START_TEST(a_file_that_changes_in_between_is_not_glued)
+{
+    DownloadResult result;
+    ck_assert_int_eq(fetch("/changed", "", 0, &result), OK);
+    assert_got(other);
+    assert_requests("GET /changed 0\nGET /changed 100000\n");
+}
+END_TEST
+
+START_TEST(what_may_pass_is_tried_again_and_what_will_not_is_told)
+{
+    DownloadResult result;
+    ck_assert_int_eq(fetch("/once", "", 0, &result), OK);
+    assert_got(body);
+    ck_assert_int_eq(fetch("/missing", "", 0, &result), E_RESOURCE);
+    ck_assert(strstr(status_message(), "answered 404"));
+    assert_requests("GET /once 0\nGET /once 0\nGET /missing 0\n");
+    ck_assert_int_eq(fetch("/broken", "", 0, &result), E_RESOURCE);
+    ck_assert(strstr(status_message(), "answered 503"));
+    assert_requests("GET /once 0\nGET /once 0\nGET /missing 0\nGET /broken 0\nGET /broken 0\nGET /broken 0\n");
+    DownloadFile nowhere = {.url = "ftp://127.0.0.1/x", .path = in_scratch("x"), .sha256 = ""};
+    ck_assert_int_eq(download_fetch(&nowhere, &result), E_USAGE);
+    nowhere = (DownloadFile){.url = arena_printf(arena, "file://%s", in_scratch("none")), .path = in_scratch("x"), .sha256 = ""};
+    ck_assert_int_eq(download_fetch(&nowhere, &result), E_RESOURCE);
+    nowhere = (DownloadFile){.url = url("/ok"), .path = in_scratch("no/folder/x"), .sha256 = ""};
+    ck_assert_int_eq(download_fetch(&nowhere, &result), E_RESOURCE);
+    ck_assert(strstr(status_message(), "cannot create"));
+}
+END_TEST
+
+START_TEST(the_probe_answers_in_time)
+{
+    int64_t bytes;
+    ck_assert(download_probe(url("/ok"), 5, &bytes));
+    ck_assert_int_eq(bytes, BODY);
+    ck_assert(!download_probe(url("/missing"), 5, NULL));
+    ck_assert(!download_probe("http://127.0.0.1:1/", 5, NULL));
+    ck_assert(!download_probe("not a url", 5, NULL));
+    write_text(in_scratch("there"), "x");
+    ck_assert(download_probe(arena_printf(arena, "file://%s", in_scratch("there")), 5, NULL));
+    ck_assert(!download_probe(arena_printf(arena, "file://%s", in_scratch("absent")), 5, NULL));
+    double start = time_now_s();
+    ck_assert(!download_probe(url("/slow"), 0.5, NULL));
+    ck_assert_double_lt(time_now_s() - start, 5);
+}
+END_TEST
+
+/* ---- 01_download ---- */
+
+static int download(const char *source, const char *more)
+{
+    write_text(in_scratch("registry.json"),
+               "{\"format\": \"digr-datasets/1\", \"datasets\": [{\"name\": \"tiny\", \"label\": \"Tiny\", \"release\": \"amazon-2014\", \"simulated\": false, \"files\": [\n"
+               "{\"role\": \"reviews\", \"name\": \"reviews.gz\"}, {\"role\": \"meta\", \"name\": \"meta.gz\"}]}]}\n");
+    return run_program("01_download", arena_printf(arena, "--dataset tiny --registry '%s' --source '%s' --lock '%s' --out '%s' %s", in_scratch("registry.json"), source,
+                                                   in_scratch("lock"), in_scratch("out"), more));
+}
+
+START_TEST(a_mirror_is_fetched_pinned_and_not_fetched_twice)
+{
+    ck_assert_msg(download(url(""), "") == 0, "%s", program_output);
+    ck_assert_uint_eq(strlen(read_bytes(in_scratch("out/reviews.gz"), NULL)), BODY);
+    ck_assert_ptr_nonnull(strstr(read_bytes(in_scratch("lock"), NULL), "tiny/reviews.gz"));
+    assert_requests("HEAD /tiny/sequences.txt 0\nHEAD /tiny/reviews.gz 0\nGET /tiny/reviews.gz 0\nGET /tiny/meta.gz 0\n");
+    ck_assert_int_eq(download(url("/"), ""), 0);
+    assert_said("is here already");
+    assert_requests("HEAD /tiny/sequences.txt 0\nHEAD /tiny/reviews.gz 0\nGET /tiny/reviews.gz 0\nGET /tiny/meta.gz 0\n"
+                    "HEAD /tiny/sequences.txt 0\nHEAD /tiny/reviews.gz 0\n");
+    /* another content under the same name: refused, and nothing of it stays */
+    ck_assert_int_eq(dir_make(in_scratch("mirror/tiny")), OK);
+    write_bytes(in_scratch("mirror/tiny/reviews.gz"), other, BODY);
+    write_text(in_scratch("mirror/tiny/meta.gz"), "x");
+    ck_assert_int_eq(unlink(in_scratch("out/reviews.gz")), 0);
+    ck_assert_int_eq(download(arena_printf(arena, "file://%s", in_scratch("mirror")), ""), 3);
+    assert_said("SHA-256");
+    ck_assert(!path_exists(in_scratch("out/reviews.gz")));
+}
+END_TEST
+
+START_TEST(a_folder_is_linked_or_copied)
+{
+    ck_assert_int_eq(dir_make(in_scratch("folder/tiny")), OK);
+    write_text(in_scratch("folder/tiny/reviews.gz"), "r");
+    ck_assert_int_eq(download(in_scratch("folder"), ""), 4); /* meta is missing */
+    assert_one_error(4);
+    assert_said("three ways on");
+    write_text(in_scratch("folder/tiny/meta.gz"), "m");
+    ck_assert_int_eq(download(in_scratch("folder"), ""), 0);
+    char target[8];
+    ck_assert_int_gt(readlink(in_scratch("out/meta.gz"), target, sizeof target), 0);
+    ck_assert_int_eq(download(in_scratch("folder/tiny"), "--copy 1"), 0);
+    ck_assert_int_eq(readlink(in_scratch("out/meta.gz"), target, sizeof target), -1);
+    ck_assert_str_eq(read_bytes(in_scratch("out/meta.gz"), NULL), "m");
+    ck_assert(!path_exists(in_scratch("lock"))); /* local folders are not pinned */
+    write_text(in_scratch("folder/tiny/sequences.txt"), "1 1 1 1\n"); /* the sequence form counts before raw files */
+    write_text(in_scratch("folder/tiny/items.jsonl"), "{\"item\": 1}\n");
+    ck_assert_int_eq(download(in_scratch("folder"), ""), 0);
+    ck_assert(path_exists(in_scratch("out/sequences.txt")));
+    ck_assert(!path_exists(in_scratch("out/users.txt")));
+}
+END_TEST
+
+START_TEST(the_probe_of_a_data_set_is_exit_0_or_4)
+{
+    ck_assert_int_eq(download(url(""), "--probe 1"), 0);
+    ck_assert_int_eq(download("http://127.0.0.1:1", "--probe 1"), 4);
+    assert_one_error(4);
+    ck_assert_int_eq(download(in_scratch("nowhere"), "--probe 1"), 4);
+    assert_said("make reproduce DATA=sample");
+    ck_assert(!path_exists(in_scratch("out")));
+    ck_assert_int_eq(run_program("01_download", "--dataset sample-beauty --probe 1"), 4);
+    assert_said("00_sample --category beauty");
+}
+END_TEST
+
+/* The rest is kept on a full disk, so that the next call can go on. */
+START_TEST(a_full_disk_is_exit_4)
+{
+    ck_assert_int_eq(dir_make(in_scratch("out")), OK);
+    if (mount("tmpfs", in_scratch("out"), "tmpfs", 0, "size=64k") != 0) {
+        (void)printf("test_download: full disk skipped, cannot mount a tmpfs here: %s\n", strerror(errno));
+        return;
+    }
+    int code = download(url(""), "");
+    bool whole = path_exists(in_scratch("out/reviews.gz")), part = path_exists(in_scratch("out/reviews.gz.part"));
+    ck_assert_int_eq(umount(in_scratch("out")), 0);
+    ck_assert_int_eq(code, 4);
+    assert_one_error(4);
+    assert_said("No space left on device");
+    ck_assert(!whole && part);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("download");
+    TCase *t = tcase_create("download");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, a_file_is_fetched_and_verified);
+    tcase_add_test(t, a_broken_transfer_is_continued);
+    tcase_add_test(t, a_later_call_continues_what_an_earlier_one_left);
+    tcase_add_test(t, what_cannot_be_trusted_is_read_anew);
+    tcase_add_test(t, a_file_that_changes_in_between_is_not_glued);
+    tcase_add_test(t, what_may_pass_is_tried_again_and_what_will_not_is_told);
+    tcase_add_test(t, the_probe_answers_in_time);
+    tcase_add_test(t, a_mirror_is_fetched_pinned_and_not_fetched_twice);
+    tcase_add_test(t, a_folder_is_linked_or_copied);
+    tcase_add_test(t, the_probe_of_a_data_set_is_exit_0_or_4);
+    tcase_add_test(t, a_full_disk_is_exit_4);
+    suite_add_tcase(s, t);
+    return run_suite(s);
+}
