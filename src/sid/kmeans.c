@@ -1,7 +1,6 @@
 /* sid/kmeans.c -- nearest codes by one matrix product, k-means++ seeding, Lloyd iterations with empty clusters re-seeded. */
 #include "sid/kmeans.h"
 
-#include <math.h>
 #include <string.h>
 #include <tgmath.h>
 
@@ -38,7 +37,7 @@ Status nearest_find(Nearest *s, int64_t B, const real *x, const real *book, int3
         s->h_square[k] = (real)square;
     }
     int64_t bad = 0;
-#pragma omp parallel for schedule(static) reduction(+ : bad)
+#pragma omp parallel for num_threads(be->threads) schedule(static) reduction(+ : bad) if (B * K > 1 << 16)
     for (int64_t b = 0; b < B; b++) { /* ||x||^2 is common to all codes of a row */
         const real *dot = s->h_dot + b * K;
         real least = (real)INFINITY;
@@ -63,7 +62,7 @@ static double distance(int64_t Z, const real *a, const real *b)
 
 /* k-means++: the first centroid is a uniform draw, every next one a point drawn with probability proportional to its squared distance to the
  * nearest centroid so far (uniform once all distances are 0). */
-static void seed_plus_plus(int64_t n, int64_t Z, int64_t K, const real *x, Rng *rng, real *centroid, double *nearest)
+static void seed_plus_plus(int threads, int64_t n, int64_t Z, int64_t K, const real *x, Rng *rng, real *centroid, double *nearest)
 {
     for (int64_t i = 0; i < n; i++) nearest[i] = INFINITY;
     for (int64_t k = 0; k < K; k++) {
@@ -71,7 +70,7 @@ static void seed_plus_plus(int64_t n, int64_t Z, int64_t K, const real *x, Rng *
         for (int64_t i = 0; i < n; i++) total += nearest[i];
         int64_t pick = k > 0 && total > 0 ? rng_categorical(rng, nearest, n) : (int64_t)rng_below(rng, (uint64_t)n);
         memcpy(centroid + k * Z, x + pick * Z, (size_t)Z * sizeof *x);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for num_threads(threads) schedule(static) if (n * Z > 1 << 16)
         for (int64_t i = 0; i < n; i++) {
             double d = distance(Z, x + i * Z, centroid + k * Z);
             if (d < nearest[i]) nearest[i] = d;
@@ -145,7 +144,7 @@ Status kmeans_fit(Backend *be, int64_t n, int64_t Z, int64_t K, const real *x, i
     Arena *scratch = arena_create("kmeans");
     KmeansResult ignored;
     int32_t *assigned = code ? code : ARENA_NEW(scratch, int32_t, n);
-    seed_plus_plus(n, Z, K, x, rng, centroid, ARENA_NEW(scratch, double, n));
+    seed_plus_plus(be->threads, n, Z, K, x, rng, centroid, ARENA_NEW(scratch, double, n));
     real *x_device = be->alloc(be, (size_t)(n * Z) * sizeof *x), *book = be->alloc(be, (size_t)(K * Z) * sizeof *x);
     Nearest *s = nearest_create(be, n < ROWS_AT_ONCE ? n : ROWS_AT_ONCE, K, Z, scratch);
     be->upload(be, x_device, x, (size_t)(n * Z) * sizeof *x);

@@ -223,7 +223,7 @@ static void add_neighbours(cJSON *out, const Catalogue *c, Backend *be, const re
         int64_t B = N - first < QUERIES_AT_ONCE ? N - first : QUERIES_AT_ONCE;
         be->gemm(be, false, true, B, N, E, -2, x + first * E, E, x, E, 0, dot, N);
         REQUIRE(be->download(be, d, dot, (size_t)(B * N) * sizeof *d) == OK, "%s", status_message());
-#pragma omp parallel for schedule(static) reduction(+ : one, two, seen)
+#pragma omp parallel for num_threads(be->threads) schedule(static) reduction(+ : one, two, seen)
         for (int64_t b = 0; b < B; b++) {
             for (int64_t j = 0; j < N; j++) d[b * N + j] += square[j];
             neighbours_count(c, first + b, d + b * N, &one, &two, &seen);
