@@ -35,7 +35,7 @@ Corpus *corpus_create(Arena *arena, TextOptions options);
 int64_t corpus_row(Corpus *c);
 /* corpus_words -- add the words (and pairs) of text to the open row's field. */
 void corpus_words(Corpus *c, int field, const char *text);
-/* corpus_phrase -- add one term: mark + the words of text[0..n) joined by blanks ("@burt bee" for a brand). Nothing when there are no words. */
+/* corpus_phrase -- add one term: mark + the words of text[0..n) joined by blanks ("@burt bees" for a brand). Nothing when there are no words. */
 void corpus_phrase(Corpus *c, int field, char mark, const char *text, size_t n);
 /* corpus_path -- text "A > B > C": one phrase term per prefix (A, A > B, A > B > C) and all words. */
 void corpus_path(Corpus *c, int field, char mark, const char *text);
