@@ -174,7 +174,7 @@ static Status plan_data(Builder *b, Chain *c)
     return step_finish(b, &s, outside, &c->data);
 }
 
-/* filter: "classifier" or "none" (the ablation without RLDI). */
+/* filter: "logistic" or "none" (the ablation without RLDI). */
 static Status plan_interests(Builder *b, Chain *c, const char *filter)
 {
     const char *set = json_opt_string(b->dataset, "answers", NULL), *outside[] = {"cache/responses", "paper/prompts", NULL};
@@ -237,7 +237,7 @@ static Status plan_evaluate(Builder *b, const char *what, Chain *c, const char *
 
 static Status plan_generative(Builder *b, const cJSON *method, const char *what, const char *seed, Chain *c)
 {
-    if (json_opt_bool(method, "mine", true)) TRY(plan_interests(b, c, json_opt_string(method, "filter", "classifier")));
+    if (json_opt_bool(method, "mine", true)) TRY(plan_interests(b, c, json_opt_string(method, "filter", "logistic")));
     TRY(plan_sids(b, method, seed, c));
     Step s = step_begin(b, "08_sft", what);
     add_input(b, &s, "data", c->data);

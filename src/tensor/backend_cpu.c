@@ -45,7 +45,7 @@ Backend *backend_cpu(int threads)
     Backend *be = backend_host_alloc(sizeof *be);
     backend_ref_fill(be);
     be->name = "cpu";
-    be->threads = threads > 0 ? threads : omp_get_num_procs();
+    be->threads = threads > 0 ? threads : omp_get_max_threads();
     be->self = backend_host_alloc(sizeof(CpuSelf));
     be->copy_2d = cpu_copy_2d;
     be->destroy = cpu_destroy;
