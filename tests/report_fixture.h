@@ -59,9 +59,10 @@ static void fixture_evaluation(Arena *a, const char *dir, const char *set, bool 
 {
     Evaluation ev = {.dataset = set, .label = "FIXTURE", .protocol = "leave-last-out", .simulated = simulated, .N = FIXTURE_ITEMS, .method = m->id,
         .beam = m->generative ? 20 : 0, .has_sids = m->generative, .n_collided_items = m->generative ? 14 : 0};
-    ev.split[ev.n_splits++] = fixture_split(a, "valid", m->skill * 1.05, seed);
+    const bool users_file = strcmp(m->id, "external") == 0; /* one ranking file of the test rows */
+    if (!users_file) ev.split[ev.n_splits++] = fixture_split(a, "valid", m->skill * 1.05, seed);
     ev.split[ev.n_splits++] = fixture_split(a, "test", m->skill, seed + 100);
-    ev.split[ev.n_splits++] = fixture_split(a, "test.masked", m->skill * 1.1, seed + 100);
+    if (!users_file) ev.split[ev.n_splits++] = fixture_split(a, "test.masked", m->skill * 1.1, seed + 100);
     if (m->generative)
         for (int s = 0; s < ev.n_splits; s++) {
             ev.split[s].has_sid_level = true;

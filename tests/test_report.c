@@ -2,6 +2,7 @@
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "eval/curves.h"
@@ -417,6 +418,40 @@ START_TEST(verify_sees_changes)
 }
 END_TEST
 
+/* Exit code of the program itself, its standard output in *text. */
+static int run_program(const char *arguments, const char **text)
+{
+    const char *bin = getenv("BIN");
+    const char *output = arena_printf(arena, "%s/output.txt", root);
+    const int status = system(arena_printf(arena, "'%s/11_report' --quiet %s >'%s' 2>&1", bin != NULL ? bin : "cache/build/bin", arguments, output));
+    *text = slurp(output);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(the_program_reports_and_verifies)
+{
+    const char *text, *expected = arena_printf(arena, "%s/expected.json", root), *out = arena_printf(arena, "%s/out", root);
+    ck_assert_int_eq(run_program(arena_printf(arena, "--index %s --out %s --write-expected %s", index_path, out, expected), &text), 0);
+    contains(text, "Main results");
+    contains(text, "MyMethod & <friends>");
+    contains(slurp(arena_printf(arena, "%s/manifest.json", out)), "report.html");
+    ck_assert_int_eq(run_program(arena_printf(arena, "--index %s --verify %s", index_path, expected), &text), 0);
+    contains(text, ", 0 failed");
+    /* another machine: one value off */
+    char *other = arena_strdup(arena, slurp(expected)), *value = strstr(other, "\"value\"");
+    ck_assert_ptr_nonnull(value);
+    value += strcspn(value, "0123456789");
+    *value = *value == '9' ? '8' : (char)(*value + 1);
+    fixture_text(arena, root, "expected.json", other);
+    ck_assert_int_eq(run_program(arena_printf(arena, "--index %s --verify %s", index_path, expected), &text), 3);
+    contains(text, "FAIL");
+    contains(text, "1 of ");
+    ck_assert_int_eq(run_program(arena_printf(arena, "--index %s", index_path), &text), 2);
+    ck_assert_int_eq(run_program("--index /nonexistent --out /tmp/none", &text), 3);
+    ck_assert_int_eq(run_program(arena_printf(arena, "--index %s --out /proc/none", index_path), &text), 4);
+}
+END_TEST
+
 START_TEST(verify_misses_what_is_absent)
 {
     const char *path = arena_printf(arena, "%s/expected.json", root);
@@ -471,6 +506,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, logs_are_read);
     tcase_add_test(tc, verify_passes_on_itself);
     tcase_add_test(tc, verify_sees_changes);
+    tcase_add_test(tc, the_program_reports_and_verifies);
     tcase_add_test(tc, verify_misses_what_is_absent);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -101,7 +101,7 @@ static void lines_panel(const Panel *p, int index, FILE *out)
         fputs("EOD\n", out);
     }
     fputs("set xtics auto nomirror tc rgb \"#444444\"\nset ytics auto nomirror tc rgb \"#444444\"\nset autoscale\nset yrange [*:*]\n"
-          "set key top right samplen 1.5 spacing 1.1 tc rgb \"#333333\"\nunset lmargin\n", out);
+          "set key tmargin center horizontal samplen 1.5 tc rgb \"#333333\" font \",11\"\nunset lmargin\n", out);
     fputs("plot ", out);
     bool any = false;
     for (int s = 0; s < p->n_series; s++) {

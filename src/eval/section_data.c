@@ -66,7 +66,10 @@ static Status text_row(Table *t, Results *r, const SetResults *s)
         else table_none(t);
     }
     double answered = 0.0;
-    (void)results_number(coverage, "items_with_interests", &answered);
+    if (!results_number(coverage, "items_with_interests", &answered) && spokesman(s, PART_tokenize) == NULL) {
+        for (int i = 0; i < 3; i++) table_none(t); /* no method of this run looks at the text */
+        return OK;
+    }
     table_number(t, answered);
     number_cell(t, embed, "items_with.interests");
     table_number(t, (double)s->N - answered);

@@ -16,8 +16,8 @@ static const char *seeds_text(const Results *r)
             lowest = method->n < lowest ? method->n : lowest;
             highest = method->n > highest ? method->n : highest;
         }
-    if (highest == 0) return "no trained method in this run";
-    if (lowest == highest) return arena_printf(r->arena, "%lld for every trained method%s", (long long)highest, highest == 1 ? " (no spread over seeds can be given)" : "");
+    if (highest == 0) return "see the column Seeds";
+    if (lowest == highest) return arena_printf(r->arena, "%lld for every generative method%s", (long long)highest, highest == 1 ? " (no spread over seeds can be given)" : "");
     return arena_printf(r->arena, "%lld to %lld, see the column Seeds", (long long)lowest, (long long)highest);
 }
 

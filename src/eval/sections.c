@@ -6,7 +6,7 @@
 const char *section_set_heading(const SetResults *s, Arena *arena)
 {
     const bool said = strstr(s->label, "simulated") != NULL || !s->simulated;
-    return arena_printf(arena, "%s%s: %lld test rows, %lld items, %s", s->label, said ? "" : " (simulated)", (long long)s->n_test, (long long)s->N, s->protocol);
+    return arena_printf(arena, "%s%s — %s test rows, %s items, %s", s->label, said ? "" : " (simulated)", table_count(s->n_test, arena), table_count(s->N, arena), s->protocol);
 }
 
 uint32_t section_color(const MethodResults *m)

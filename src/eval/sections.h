@@ -31,7 +31,7 @@ Status section_published(Doc *doc, Results *r, const ReportOptions *o);
 Status section_curves(Doc *doc, Results *r, const ReportOptions *o);
 
 /* Shared by the sections. */
-const char *section_set_heading(const SetResults *s, Arena *arena);    /* "Beauty (simulated), 2,000 test rows, leave-last-out" */
+const char *section_set_heading(const SetResults *s, Arena *arena);    /* "Beauty (simulated) — 2,000 test rows, 480 items, leave-last-out" */
 uint32_t section_color(const MethodResults *m);                       /* one colour a role, the same in every plot */
 /* section_order -- methods in table order: baselines, variants, full, external, oracle; out (n_methods); main or ablation members only. Returns how many. */
 int64_t section_order(const SetResults *s, bool main, const MethodResults **out);
