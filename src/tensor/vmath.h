@@ -31,7 +31,8 @@ static inline float vmath_exp_f32(float x)
     p = fmaf(p, r, 0.5f);
     p = fmaf(p, r * r, r) + 1.0f;
     int32_t k = t.i - 0x4b400000, half = k >> 1;
-    FloatBits a = {.i = (half + 127) << 23}, b = {.i = (k - half + 127) << 23};
+    /* unsigned: NaN leaves any bits in k, and a product with NaN is NaN whatever the factor */
+    FloatBits a = {.i = (int32_t)((uint32_t)(half + 127) << 23)}, b = {.i = (int32_t)((uint32_t)(k - half + 127) << 23)};
     return p * a.f * b.f;
 }
 
