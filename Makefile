@@ -14,6 +14,8 @@ MARCH     ?= native
 SANITIZE  ?= 0
 BUILD     ?= cache/build
 export DIGR_DATA
+# Threads that wait sleep after a moment instead of spinning: experiments side by side would otherwise starve each other.
+export GOMP_SPINCOUNT ?= 1000
 
 ROOMS := base io data llm tensor nn sid rec eval plan
 

@@ -347,10 +347,10 @@ static void attention_case(Backend *be, const Packed *pk, int64_t H, int64_t Hkv
 
 START_TEST(attention)
 {
-    static const struct { int64_t H, Hkv, D; } HEADS[] = {{1, 1, 2}, {4, 2, 6}, {6, 3, 10}, {4, 1, 32}, {4, 4, 32}, {2, 2, 64}};
+    static const struct { int64_t H, Hkv, D; } HEADS[] = {{1, 1, 2}, {4, 2, 6}, {6, 3, 10}, {4, 1, 32}, {4, 4, 32}, {2, 2, 64}, {1, 1, 300}};
     const Packed one = pack(1, (int64_t[]){1}), some = pack(5, (int64_t[]){7, 1, 33, 70, 2}), many = pack(3, (int64_t[]){130, 64, 16});
     EACH_BACKEND(be)
-    for (int h = 0; h < 6; h++) {
+    for (int h = 0; h < 7; h++) {
         ArenaMark mark = arena_mark(arena);
         attention_case(be, &one, HEADS[h].H, HEADS[h].Hkv, HEADS[h].D, (Dropout){0});
         attention_case(be, &some, HEADS[h].H, HEADS[h].Hkv, HEADS[h].D, (Dropout){0});
@@ -363,10 +363,10 @@ END_TEST
 
 START_TEST(attention_decode)
 {
-    static const struct { int64_t H, Hkv, D, n_suf, S; } CASES[] = {{1, 1, 2, 0, 0}, {4, 2, 6, 1, 1}, {6, 3, 10, 2, 4}, {4, 4, 32, 3, 3}};
+    static const struct { int64_t H, Hkv, D, n_suf, S; } CASES[] = {{1, 1, 2, 0, 0}, {4, 2, 6, 1, 1}, {6, 3, 10, 2, 4}, {4, 4, 32, 3, 3}, {1, 1, 300, 1, 2}};
     const int32_t offset[] = {0, 5, 6, 70, 103}, owner[] = {0, 0, 0, 1, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3};
     EACH_BACKEND(be)
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         const int64_t H = CASES[i].H, Hkv = CASES[i].Hkv, D = CASES[i].D, S = CASES[i].S, n = CASES[i].n_suf, R = 24, w = Hkv * D;
         Twin q = twin(R * (H * D + 3)), k = twin(103 * w), v = twin(103 * w), sk = twin(R * S * w + 1), sv = twin(R * S * w + 1), out = twin(R * H * D);
         ref->attention_decode(ref, R, H, Hkv, D, (real)0.3, q.r, H * D + 3, owner, offset, k.r, v.r, S, n, sk.r, sv.r, out.r);

@@ -16,7 +16,7 @@
 #include "tensor/gemm_kernel.h"
 #include "tensor/vmath.h"
 
-enum { BLOCK = 4 * GEMM_ROWS, LANES = VMATH_LANES };
+enum { BLOCK = 4 * GEMM_ROWS, LANES = VMATH_LANES, PAD = GEMM_COLS > LANES ? GEMM_COLS : LANES };
 
 /* The arguments of the op, and a thread's share of scratch. */
 typedef struct Attention {
@@ -43,7 +43,8 @@ static int64_t round_up(int64_t n, int64_t to)
 /* Carves a thread's share; with base NULL only measures. Returns the number of elements. */
 static int64_t carve(real *base, int64_t n, int64_t D, bool backward, AttentionScratch *s)
 {
-    const int64_t pad = round_up(n, GEMM_COLS), wide = round_up(D, GEMM_COLS), most = pad > BLOCK ? pad : BLOCK;
+    const int64_t pad = round_up(n, PAD), wide = round_up(D, GEMM_COLS), deep = n > D ? n : D;
+    const int64_t columns = BLOCK * (pad + GEMM_ROWS), rows = deep * GEMM_ROWS; /* transposed scores; a short block of rows */
     int64_t at = 0;
 #define TAKE(field, count)                        \
     do {                                          \
@@ -53,7 +54,7 @@ static int64_t carve(real *base, int64_t n, int64_t D, bool backward, AttentionS
     TAKE(kt, D * pad);
     TAKE(p, BLOCK * pad);
     TAKE(keep, pad);
-    TAKE(packed_a, most * (most + GEMM_ROWS));
+    TAKE(packed_a, columns > rows ? columns : rows);
     TAKE(tile, GEMM_ROWS * GEMM_COLS);
     if (backward) {
         TAKE(vt, D * pad);
@@ -109,7 +110,7 @@ static real softmax_row(int64_t n, int64_t pad, real *x)
 /* Query rows [i0,i1) of head h in the sequence that begins at row `first`. */
 static void forward_block(const Attention *a, int64_t first, int64_t n, int64_t h, int64_t i0, int64_t i1, AttentionScratch *s)
 {
-    const int64_t D = a->D, pad = round_up(i1, LANES), ld = round_up(n, GEMM_COLS);
+    const int64_t D = a->D, pad = round_up(i1, LANES), ld = round_up(n, PAD);
     cpu_gemm_block(false, i1 - i0, i1, D, a->q + (first + i0) * a->ldq + h * D, a->ldq, s->kt, D * GEMM_COLS, a->scale, 0, s->p, ld,
                    s->packed_a, s->tile);
     for (int64_t i = i0; i < i1; i++) {
@@ -167,7 +168,7 @@ static void backward_row(const Attention *a, int64_t first, int64_t h, int64_t i
 
 static void backward_block(const Attention *a, int64_t first, int64_t n, int64_t h, int64_t i0, int64_t i1, AttentionScratch *s)
 {
-    const int64_t D = a->D, pad = round_up(i1, LANES), ld = round_up(n, GEMM_COLS), rows = i1 - i0, g = h * a->Hkv / a->H;
+    const int64_t D = a->D, pad = round_up(i1, LANES), ld = round_up(n, PAD), rows = i1 - i0, g = h * a->Hkv / a->H;
     const real *q = a->q + (first + i0) * a->ldq + h * D, *d = a->dout + ((first + i0) * a->H + h) * D;
     real *dk = a->dk + first * a->lddkv + g * D, *dv = a->dv + first * a->lddkv + g * D;
     cpu_gemm_block(false, rows, i1, D, q, a->ldq, s->kt, D * GEMM_COLS, a->scale, 0, s->p, ld, s->packed_a, s->tile);

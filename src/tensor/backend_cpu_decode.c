@@ -80,7 +80,7 @@ static int64_t round_up(int64_t n, int64_t to)
 static int64_t carve(real *base, int64_t rows, int64_t n, int64_t n_suf, int64_t D, DecodeScratch *s)
 {
     const int64_t pad = round_up(n, GEMM_COLS), wide = round_up(D, GEMM_COLS), most = pad > D ? pad : D;
-    const int64_t count[] = {D * pad, n * wide, rows * (pad + round_up(n_suf, VMATH_LANES)), most * GEMM_ROWS, GEMM_ROWS * GEMM_COLS};
+    const int64_t count[] = {D * pad, n * wide, rows * round_up(n + n_suf, VMATH_LANES), most * GEMM_ROWS, GEMM_ROWS * GEMM_COLS};
     real **part[] = {&s->kt, &s->vn, &s->p, &s->packed_a, &s->tile};
     int64_t at = 0;
     for (int i = 0; i < 5; i++) {
