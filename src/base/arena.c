@@ -22,6 +22,7 @@ struct Chunk {
 struct Arena {
     const char *name;
     Chunk *top;
+    Chunk *spare; /* the largest chunk that a release emptied: mark, allocate, release in a loop must not go to the system each time */
     size_t next_chunk, held, peak;
 };
 
@@ -33,9 +34,26 @@ static _Noreturn void out_of_memory(const char *name, size_t bytes)
 
 static size_t round_up(size_t bytes) { return (bytes + (ALIGN - 1)) & ~(size_t)(ALIGN - 1); }
 
-static void chunk_push(Arena *a, size_t capacity)
+static void chunk_free(Chunk *c)
 {
-    Chunk *c = malloc(sizeof *c);
+    if (c == NULL) return;
+    SANITIZE_UNPOISON(c->data, c->capacity);
+    free(c->data);
+    free(c);
+}
+
+static void chunk_push(Arena *a, size_t step)
+{
+    Chunk *c = a->spare;
+    if (c != NULL && c->capacity >= step) {
+        a->spare = NULL;
+        c->previous = a->top;
+        a->top = c;
+        return;
+    }
+    size_t capacity = a->next_chunk > step ? a->next_chunk : step;
+    if (a->next_chunk < LARGEST_CHUNK) a->next_chunk *= 2;
+    c = malloc(sizeof *c);
     if (c == NULL) out_of_memory(a->name, sizeof *c);
     c->data = aligned_alloc(ALIGN, capacity);
     if (c->data == NULL) out_of_memory(a->name, capacity);
@@ -59,15 +77,21 @@ static void chunk_pop(Arena *a)
 {
     Chunk *c = a->top;
     a->top = c->previous;
-    SANITIZE_UNPOISON(c->data, c->capacity);
-    free(c->data);
-    free(c);
+    SANITIZE_POISON(c->data, c->used);
+    c->used = 0;
+    if (a->spare != NULL && a->spare->capacity >= c->capacity) {
+        chunk_free(c);
+    } else {
+        chunk_free(a->spare);
+        a->spare = c;
+    }
 }
 
 void arena_destroy(Arena *a)
 {
     if (a == NULL) return;
     while (a->top != NULL) chunk_pop(a);
+    chunk_free(a->spare);
     free(a);
 }
 
@@ -76,11 +100,7 @@ void *arena_alloc_raw(Arena *a, size_t count, size_t size)
     REQUIRE(size != 0 && count <= (SIZE_MAX / 2) / size, "arena '%s': %zu x %zu bytes overflow", a->name, count, size);
     size_t bytes = count * size;
     size_t step = round_up(bytes == 0 ? 1 : bytes) + SANITIZE_RED_ZONE;
-    if (a->top == NULL || a->top->capacity - a->top->used < step) {
-        size_t capacity = a->next_chunk > step ? a->next_chunk : step;
-        chunk_push(a, capacity);
-        if (a->next_chunk < LARGEST_CHUNK) a->next_chunk *= 2;
-    }
+    if (a->top == NULL || a->top->capacity - a->top->used < step) chunk_push(a, step);
     void *p = a->top->data + a->top->used;
     a->top->used += step;
     a->held += step;
