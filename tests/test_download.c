@@ -31,6 +31,8 @@ static void send_all(int fd, const char *data, size_t n)
     }
 }
 
+static void send_text(int fd, const char *text) { send_all(fd, text, strlen(text)); }
+
 static void answer(int fd, const char *request, FILE *log, int count)
 {
     char path[64] = "", method[8] = "", head[512];
@@ -40,11 +42,11 @@ static void answer(int fd, const char *request, FILE *log, int count)
     (void)fprintf(log, "%s %s %ld\n", method, path, from);
     (void)fflush(log);
     if (strcmp(path, "/missing") == 0 || strstr(path, "sequences.txt") != NULL) {
-        send_all(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\nETag: \"page\"\r\n\r\nnobody", 68);
+        send_text(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\nETag: \"page\"\r\n\r\nnobody");
         return;
     }
     if (strcmp(path, "/broken") == 0 || (strcmp(path, "/once") == 0 && count == 0)) {
-        send_all(fd, "HTTP/1.1 503 Unavailable\r\nContent-Length: 3\r\n\r\nbye", 50);
+        send_text(fd, "HTTP/1.1 503 Unavailable\r\nContent-Length: 3\r\n\r\nbye");
         return;
     }
     if (strcmp(path, "/slow") == 0) sleep(20);
@@ -52,12 +54,12 @@ static void answer(int fd, const char *request, FILE *log, int count)
     const char *data = changed ? other : body, *etag = changed ? "\"v2\"" : "\"v1\"";
     if (strcmp(path, "/norange") == 0 || (if_range != NULL && strncmp(if_range + 10, etag, 4) != 0)) from = 0;
     if (from >= BODY) {
-        send_all(fd, "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n", 57);
+        send_text(fd, "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n");
         return;
     }
     (void)snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: %ld\r\n%s%s\r\nConnection: close\r\n\r\n", from > 0 ? "206 Partial Content" : "200 OK", BODY - from,
                    "ETag: ", etag);
-    send_all(fd, head, strlen(head));
+    send_text(fd, head);
     if (strcmp(method, "GET") == 0) send_all(fd, data + from, (size_t)(cut ? BODY / 3 : BODY - from));
 }
 
