@@ -10,7 +10,9 @@
  *  2. Brand, category and keywords are used beside title, description, caption and interests: several public data sets have no other text.
  *  3. Fields are weighted (options --w-*), and rows are brought to length 1 after the SVD (--normalise) with the spectrum flattened by
  *     sigma^-whiten (--whiten): the RQ-VAE sees directions, not the share of an item's text that the subspace explains. */
+#include <cblas.h>
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #include "base/cli.h"
@@ -22,7 +24,7 @@
 #include "sid/itemdoc.h"
 
 static const char *out_dir, *data_dir, *labels_dir, *use_name, *method_name, *import_path;
-static int64_t dim, min_df, seed;
+static int64_t dim, min_df, threads, seed;
 static double weight[TEXT_FIELDS_MAX], whiten, max_df;
 static bool stop_words, stem, bigrams, sublinear, normalise, write_texts;
 
@@ -34,14 +36,14 @@ static const CliOption options[] = {
     {"dim", CLI_INT, &dim, "128", 1, 4096, "", "E, dimensions of the embedding", NULL},
     {"w-title", CLI_REAL, &weight[FIELD_TITLE], "1", 0, 100, "", "weight of the title (0 leaves a field out)", NULL},
     {"w-brand", CLI_REAL, &weight[FIELD_BRAND], "0.5", 0, 100, "", "weight of the brand", NULL},
-    {"w-categories", CLI_REAL, &weight[FIELD_CATEGORIES], "1", 0, 100, "", "weight of the category path", NULL},
+    {"w-categories", CLI_REAL, &weight[FIELD_CATEGORIES], "0.5", 0, 100, "", "weight of the category path", NULL},
     {"w-description", CLI_REAL, &weight[FIELD_DESCRIPTION], "0.5", 0, 100, "", "weight of the description", NULL},
     {"w-keywords", CLI_REAL, &weight[FIELD_KEYWORDS], "0.5", 0, 100, "", "weight of the keywords", NULL},
     {"w-caption", CLI_REAL, &weight[FIELD_CAPTION], "0.5", 0, 100, "", "weight of the image caption", NULL},
-    {"w-interests", CLI_REAL, &weight[FIELD_INTERESTS], "1", 0, 100, "", "weight of the mined interests", NULL},
+    {"w-interests", CLI_REAL, &weight[FIELD_INTERESTS], "2", 0, 100, "", "weight of the mined interests", NULL},
     {"stop-words", CLI_FLAG, &stop_words, "1", 0, 1, "", "drop English stop words", NULL},
     {"stem", CLI_FLAG, &stem, "1", 0, 1, "", "remove plural endings", NULL},
-    {"bigrams", CLI_FLAG, &bigrams, "1", 0, 1, "", "add pairs of neighbouring words", NULL},
+    {"bigrams", CLI_FLAG, &bigrams, "0", 0, 1, "", "add pairs of neighbouring words", NULL},
     {"sublinear", CLI_FLAG, &sublinear, "1", 0, 1, "", "tf = 1 + ln(count) instead of count", NULL},
     {"min-df", CLI_INT, &min_df, "2", 1, 1000000, "items", "leave out terms of fewer items", NULL},
     {"max-df", CLI_REAL, &max_df, "0.9", 0.001, 1, "share", "leave out terms of more than this share of the items", NULL},
@@ -50,6 +52,7 @@ static const CliOption options[] = {
     {"svd", CLI_ENUM, &method_name, "auto", 0, 0, "", "auto: exact up to 1,024 items or terms", "auto|exact|iterative"},
     {"import", CLI_STR, &import_path, "", 0, 0, "FILE", "use this (N,E) .npy embedding instead of LSA", NULL},
     {"texts", CLI_FLAG, &write_texts, "0", 0, 1, "", "also write texts.jsonl", NULL},
+    {"threads", CLI_INT, &threads, "0", 0, 1024, "", "CPU threads; 0 = all", NULL},
     {"seed", CLI_INT, &seed, "1", 0, 0, "", "random seed (start of the iterative SVD)", NULL},
     CLI_END};
 
@@ -159,6 +162,10 @@ int main(int argc, char **argv)
         return 0;
     }
     MUST(dir_make(out_dir));
+    if (threads > 0) {
+        omp_set_num_threads((int)threads);
+        openblas_set_num_threads((int)threads);
+    }
     Manifest *m = manifest_begin("05_embed", cli_json(options));
     manifest_input(m, arena_printf(arena, "%s/items.jsonl", data_dir));
     if (use != INTERESTS_NONE) manifest_input(m, labels);

@@ -43,7 +43,7 @@ static const CliOption options[] = {
     {"beta", CLI_REAL, &beta, "0.25", 0, 100, "", "weight of the commitment term", NULL},
     {"rq-weight", CLI_REAL, &rq_weight, "1", 0, 100, "", "weight of the quantisation loss", NULL},
     {"residual-grad", CLI_ENUM, &grad_name, "detach", 0, 0, "", "gradient through residuals", "detach|lcrec"},
-    {"epochs", CLI_INT, &epochs, "300", 0, 100000, "", "epochs with quantisation", NULL},
+    {"epochs", CLI_INT, &epochs, "200", 0, 100000, "", "epochs with quantisation", NULL},
     {"warmup-epochs", CLI_INT, &warmup_epochs, "50", 0, 100000, "", "epochs as a plain autoencoder before", NULL},
     {"batch", CLI_INT, &batch, "1024", 1, 65536, "items", "items per step (at most all)", NULL},
     {"lr", CLI_REAL, &lr, "1e-3", 0, 1, "", "peak learning rate (2 % warm-up, cosine)", NULL},
