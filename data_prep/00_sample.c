@@ -5,6 +5,8 @@
  *
  * The users are simulated (data/simulate.h) and every table made from them says so.
  * Deviations from the paper: the paper has no sample; this stage exists so that everything runs without a network. */
+#include <unistd.h>
+
 #include "base/cli.h"
 #include "base/log.h"
 #include "data/oracle.h"
@@ -38,6 +40,7 @@ static Status run(Arena *arena) {
     log_info("%s: %lld items, %lld interests, %lld users to simulate", category, (long long)c->n_items, (long long)c->n_interests, (long long)n_users);
     if (cli_dry_run()) return OK;
     TRY(dir_make(out));
+    (void)unlink(arena_printf(arena, "%s/manifest.json", out)); /* a folder that is being rewritten is not complete */
     ChoiceModel *m = simulate_model(c, &settings, (uint64_t)seed, arena);
     SimUser *users = simulate_users(c, m, &settings, (uint64_t)seed, n_users, arena);
     int64_t n_events = 0;

@@ -4,6 +4,8 @@
  * Out: the files (linked, copied or downloaded), manifest.json; a lock file that pins the checksum of what was downloaded first
  *
  * --probe 1 only tells, within seconds, whether they can be had: exit 0 or 4. */
+#include <unistd.h>
+
 #include "base/cli.h"
 #include "base/log.h"
 #include "data/acquire.h"
@@ -41,6 +43,7 @@ static Status run(Arena *arena) {
         for (int64_t f = 0; f < entry->n_files; f++) log_info("%s (%s)", entry->file[f].name, entry->file[f].role);
         return acquire_probe(entry, settings.source);
     }
+    (void)unlink(arena_printf(arena, "%s/manifest.json", out)); /* a folder that is being rewritten is not complete */
     Manifest *manifest = manifest_begin("01_download", cli_json(options));
     manifest_input(manifest, registry);
     TRY(acquire_files(entry, &settings, out, manifest));

@@ -4,6 +4,8 @@
  * Out: meta.json, items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv (data/dataset.h), rejected.tsv, manifest.json
  *
  * Deviations from the paper: none known; the paper names 5-core filtering and leave-one-out, and we meet its counts to the unit. */
+#include <unistd.h>
+
 #include "base/cli.h"
 #include "base/log.h"
 #include "data/prepare.h"
@@ -37,6 +39,7 @@ static Status run(Arena *arena) {
         log_info("%s: %s in %s; would write %s", entry->label, forms[registry_form(entry, raw)], raw, out);
         return OK;
     }
+    (void)unlink(arena_printf(arena, "%s/manifest.json", out)); /* a folder that is being rewritten is not complete */
     Manifest *manifest = manifest_begin("02_preprocess", cli_json(options));
     manifest_input(manifest, registry);
     TRY(prepare_dataset(entry, raw, &settings, out, manifest));

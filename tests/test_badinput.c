@@ -37,6 +37,17 @@ START_TEST(good_input_passes)
 }
 END_TEST
 
+/* A complete folder that is written again and fails is complete no more. */
+START_TEST(a_failed_second_run_leaves_no_old_manifest)
+{
+    ck_assert_int_eq(preprocess(""), 0);
+    ck_assert(path_exists(in_scratch("out/manifest.json")));
+    write_gzip(in_scratch("raw/reviews.json.gz"), "nonsense\n");
+    ck_assert_int_eq(preprocess(""), 3);
+    ck_assert(!path_exists(in_scratch("out/manifest.json")));
+}
+END_TEST
+
 START_TEST(truncated_gzip_is_exit_3_whatever_is_allowed)
 {
     static const char *const files[] = {"raw/reviews.json.gz", "raw/meta.json.gz"};
@@ -223,6 +234,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, prepare_teardown);
     tcase_add_test(t, good_input_passes);
+    tcase_add_test(t, a_failed_second_run_leaves_no_old_manifest);
     tcase_add_test(t, truncated_gzip_is_exit_3_whatever_is_allowed);
     tcase_add_loop_test(t, a_bad_line_is_told_counted_and_limited, 0, (int)(sizeof bad_lines / sizeof *bad_lines));
     tcase_add_loop_test(t, a_bad_sequence_source_is_told, 0, (int)(sizeof bad_sequences / sizeof *bad_sequences));
