@@ -9,7 +9,9 @@
  *  1. The paper embeds with a language model; LSA is the default here (sid/lsa.h says why).
  *  2. Brand, category and keywords are used beside title, description, caption and interests: several public data sets have no other text.
  *  3. Fields are weighted (options --w-*), and rows are brought to length 1 after the SVD (--normalise) with the spectrum flattened by
- *     sigma^-whiten (--whiten): the RQ-VAE sees directions, not the share of an item's text that the subspace explains. */
+ *     sigma^-whiten (--whiten): the RQ-VAE sees directions, not the share of an item's text that the subspace explains.
+ *  4. --w-companions > 0 adds behaviour of the train split to the text (the items an item is bought next to, as terms), the way LETTER and others
+ *     give their identifiers a collaborative side. Off by default: the paper's identifiers are made from text alone. */
 #include <cblas.h>
 #include <math.h>
 #include <omp.h>
@@ -24,7 +26,7 @@
 #include "sid/itemdoc.h"
 
 static const char *out_dir, *data_dir, *labels_dir, *use_name, *method_name, *import_path;
-static int64_t dim, min_df, threads, seed;
+static int64_t dim, min_df, window, threads, seed;
 static double weight[TEXT_FIELDS_MAX], whiten, max_df;
 static bool stop_words, stem, bigrams, sublinear, normalise, write_texts;
 
@@ -41,6 +43,8 @@ static const CliOption options[] = {
     {"w-keywords", CLI_REAL, &weight[FIELD_KEYWORDS], "0.5", 0, 100, "", "weight of the keywords", NULL},
     {"w-caption", CLI_REAL, &weight[FIELD_CAPTION], "0.5", 0, 100, "", "weight of the image caption", NULL},
     {"w-interests", CLI_REAL, &weight[FIELD_INTERESTS], "2", 0, 100, "", "weight of the mined interests", NULL},
+    {"w-companions", CLI_REAL, &weight[FIELD_COMPANIONS], "0", 0, 100, "", "weight of the items met in training sequences (deviation 4)", NULL},
+    {"window", CLI_INT, &window, "2", 1, 1000, "steps", "how near in a sequence a companion is", NULL},
     {"stop-words", CLI_FLAG, &stop_words, "1", 0, 1, "", "drop English stop words", NULL},
     {"stem", CLI_FLAG, &stem, "1", 0, 1, "", "remove plural endings", NULL},
     {"bigrams", CLI_FLAG, &bigrams, "0", 0, 1, "", "add pairs of neighbouring words", NULL},
@@ -91,7 +95,11 @@ static void fields_count(const Dataset *d, const ItemInterests *interests, Inter
 static Status embed_lsa(const Dataset *d, const ItemInterests *interests, InterestUse use, Arena *arena, cJSON *info, float **embedding)
 {
     Corpus *corpus = corpus_create(arena, (TextOptions){stop_words, stem, bigrams});
-    for (int64_t i = 0; i < d->N; i++) itemdoc_add(corpus, &d->text[i], interests ? &interests[i] : NULL, use, arena);
+    Companions with = itemdoc_companions(&d->train, d->N, window, arena);
+    for (int64_t i = 0; i < d->N; i++) {
+        itemdoc_add(corpus, &d->text[i], interests ? &interests[i] : NULL, use, arena);
+        if (weight[FIELD_COMPANIONS] > 0) itemdoc_add_companions(corpus, &with, i);
+    }
     Csr x = corpus_tfidf(corpus, weight, sublinear, min_df, max_df, arena, NULL);
     int64_t nnz = x.indptr[x.n_rows], iterations = 0, empty = 0;
     if (nnz == 0)
@@ -168,6 +176,7 @@ int main(int argc, char **argv)
     }
     Manifest *m = manifest_begin("05_embed", cli_json(options));
     manifest_input(m, arena_printf(arena, "%s/items.jsonl", data_dir));
+    if (weight[FIELD_COMPANIONS] > 0) manifest_input(m, arena_printf(arena, "%s/train.tsv", data_dir));
     if (use != INTERESTS_NONE) manifest_input(m, labels);
     if (*import_path) manifest_input(m, import_path);
     cJSON *info = cJSON_CreateObject();

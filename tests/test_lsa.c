@@ -179,6 +179,29 @@ START_TEST(item_documents)
 }
 END_TEST
 
+START_TEST(companions_of_a_sequence)
+{
+    int64_t offset[] = {0, 4, 5, 7};
+    int32_t items[] = {0, 1, 2, 3, 1, 3, 3};
+    Sequences train = {3, NULL, offset, items};
+    Companions with = itemdoc_companions(&train, 5, 2, arena);
+    const int64_t want_offset[] = {0, 2, 5, 8, 10, 10};
+    const int32_t want[] = {1, 2, 0, 2, 3, 0, 1, 3, 1, 2};
+    ck_assert_int_eq(memcmp(with.offset, want_offset, sizeof want_offset), 0);
+    ck_assert_int_eq(memcmp(with.item, want, sizeof want), 0);
+    const double weight[TEXT_FIELDS_MAX] = {[FIELD_COMPANIONS] = 1};
+    const char *const *name;
+    Corpus *c = corpus_create(arena, (TextOptions){.stem = true, .stop_words = true});
+    for (int64_t i = 0; i < 5; i++) {
+        corpus_row(c);
+        itemdoc_add_companions(c, &with, i);
+    }
+    Csr x = corpus_tfidf(c, weight, true, 1, 1, arena, &name);
+    ck_assert_int_eq(x.n_cols, 4);
+    ck_assert(weight_of(&x, name, 3, "$i2") > 0 && weight_of(&x, name, 3, "$i0") == 0 && x.indptr[5] == x.indptr[4]);
+}
+END_TEST
+
 /* --- SVD --------------------------------------------------------------------------------------------------------------------------------- */
 
 /* A random sparse matrix; row r and column c have weight falling with r and c, so that the spectrum falls. Every 17th row is empty. */
@@ -320,6 +343,7 @@ int main(void)
     tcase_add_test(t, pairs_phrases_and_paths);
     tcase_add_test(t, rare_and_common_terms_left_out);
     tcase_add_test(t, item_documents);
+    tcase_add_test(t, companions_of_a_sequence);
     tcase_add_loop_test(t, svd_is_orthogonal, 0, (int)(sizeof shape / sizeof *shape));
     tcase_add_test(t, methods_agree);
     tcase_add_test(t, svd_beyond_the_rank_is_zero);

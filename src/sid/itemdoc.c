@@ -1,6 +1,7 @@
 /* sid/itemdoc.c -- an item as a document. */
 #include "sid/itemdoc.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -53,4 +54,34 @@ const char *itemdoc_whole(const ItemText *item, const ItemInterests *interests, 
         if (*text) whole = *whole ? arena_printf(arena, "%s. %s", whole, text) : text;
     }
     return whole;
+}
+
+Companions itemdoc_companions(const Sequences *train, int64_t N, int64_t window, Arena *arena)
+{
+    Companions with = {ARENA_NEW(arena, int64_t, N + 1), NULL};
+    int64_t *at = ARENA_NEW(arena, int64_t, N);
+    for (int pass = 0; pass < 2; pass++) { /* count, then fill */
+        for (int64_t s = 0; s < train->n; s++)
+            for (int64_t e = train->offset[s]; e < train->offset[s + 1]; e++)
+                for (int64_t f = e - window > train->offset[s] ? e - window : train->offset[s]; f <= e + window && f < train->offset[s + 1]; f++) {
+                    if (train->items[f] == train->items[e]) continue;
+                    if (pass == 0) with.offset[train->items[e] + 1]++;
+                    else with.item[at[train->items[e]]++] = train->items[f];
+                }
+        for (int64_t i = 0; i < N && pass == 0; i++) {
+            with.offset[i + 1] += with.offset[i];
+            at[i] = with.offset[i];
+        }
+        if (pass == 0) with.item = ARENA_NEW(arena, int32_t, with.offset[N]);
+    }
+    return with;
+}
+
+void itemdoc_add_companions(Corpus *c, const Companions *with, int64_t item)
+{
+    for (int64_t e = with->offset[item]; e < with->offset[item + 1]; e++) {
+        char term[24];
+        int n = snprintf(term, sizeof term, "i%d", with->item[e]);
+        corpus_phrase(c, FIELD_COMPANIONS, '$', term, (size_t)n);
+    }
 }

@@ -11,7 +11,8 @@
 #include "llm/interests.h"
 #include "sid/text.h"
 
-enum { FIELD_TITLE, FIELD_BRAND, FIELD_CATEGORIES, FIELD_DESCRIPTION, FIELD_KEYWORDS, FIELD_CAPTION, FIELD_INTERESTS, N_FIELDS };
+enum { FIELD_TITLE, FIELD_BRAND, FIELD_CATEGORIES, FIELD_DESCRIPTION, FIELD_KEYWORDS, FIELD_CAPTION, FIELD_INTERESTS, N_FIELDS,
+       FIELD_COMPANIONS = N_FIELDS /* not text: see itemdoc_companions */ };
 extern const char *const ITEMDOC_FIELDS[N_FIELDS]; /* "title", ... */
 
 typedef enum InterestUse { INTERESTS_NONE, INTERESTS_POSITIVE /* label 1 */, INTERESTS_ALL } InterestUse;
@@ -24,5 +25,17 @@ const char *itemdoc_text(const ItemText *item, const ItemInterests *interests, I
 void itemdoc_add(Corpus *c, const ItemText *item, const ItemInterests *interests, InterestUse use, Arena *scratch);
 /* itemdoc_whole -- all fields in the order above as one text, sentences ended by ". ": what an embedding model elsewhere should be given. */
 const char *itemdoc_whole(const ItemText *item, const ItemInterests *interests, InterestUse use, Arena *arena);
+
+/* Companions of an item: the items within `window` steps of it in a training sequence, once per meeting (offset (N+1), item (offset[N])). */
+typedef struct Companions {
+    int64_t *offset;
+    int32_t *item;
+} Companions;
+
+/* itemdoc_companions -- from the train split only, so that no evaluated event is seen. */
+Companions itemdoc_companions(const Sequences *train, int64_t N, int64_t window, Arena *arena);
+/* itemdoc_add_companions -- to the open row: each companion as one term "$i17" of field FIELD_COMPANIONS. Items bought in the same company
+ * come to share terms, as items described in the same words do. */
+void itemdoc_add_companions(Corpus *c, const Companions *with, int64_t item);
 
 #endif
