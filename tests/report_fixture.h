@@ -106,7 +106,7 @@ static void fixture_folders(Arena *a, const char *root, const char *set, bool si
         "{\"judged\":900,\"held_out_rows\":180,\"base_rate\":0.61,\"accuracy\":0.83,\"auc\":0.9,\"f1\":0.86,\"held_out\":{\"classifier\":{\"mined\":{\"auc\":0.71}},"
         "\"confidence_only\":{\"all\":{\"auc\":null}}},\"interests\":1840,\"labelled_positive\":1500,\"mean_quality\":0.8}");
     fixture_text(a, arena_printf(a, "%s/sids", root), "sid_quality.json",
-        "{\"items\":480,\"distinct_tuples\":472,\"collision_rate\":0.0291,\"largest_group\":3,\"level\":[{\"used\":200,\"perplexity\":120.5},{\"used\":210},{\"used\":222}],"
+        "{\"items\":480,\"distinct_tuples\":472,\"collision_rate\":0.0291,\"largest_group\":3,\"codes_per_level\":256,\"level\":[{\"used\":200,\"perplexity\":120.5},{\"used\":210},{\"used\":222}],"
         "\"prefix\":[{\"purity_leaf\":0.4,\"chance_leaf\":0.05}],\"neighbours\":{\"same_first_code\":0.3,\"chance_first\":0.01},"
         "\"training\":{\"reconstruction_mse\":0.1234}}");
     fixture_text(a, arena_printf(a, "%s/embed", root), "embed.json", "{\"items_with\":{\"interests\":455}}");

@@ -264,7 +264,7 @@ START_TEST(stage_files_reach_their_tables)
 {
     Doc *doc;
     const char *out = make_report(&doc);
-    contains(slurp(arena_printf(arena, "%s/sids.csv", out)), ",DeepInterestGR (SFT + GRPO),472,0.0291,3,200,210,222,120.5,0.4,0.05,0.3,0.01,0.1234\n");
+    contains(slurp(arena_printf(arena, "%s/sids.csv", out)), ",DeepInterestGR (SFT + GRPO),472,0.0291,3,256,200,210,222,120.5,0.4,0.05,0.3,0.01,0.1234\n");
     contains(slurp(arena_printf(arena, "%s/classifier.csv", out)), "900,180,0.61,0.83,0.9,0.86,0.71,,1840,1500,0.8\n");
     contains(slurp(arena_printf(arena, "%s/text.csv", out)), "0.8333333333,0,1,460,455,20\n");
     contains(slurp(arena_printf(arena, "%s/mining.csv", out)), "claude:mine/v1,480,20,1,0.956,1800\n");

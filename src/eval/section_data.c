@@ -195,11 +195,12 @@ static Status classifier_row(Table *t, Results *r, const SetResults *s)
     return OK;
 }
 
-/* Are all members the same model (the part of the name before ':') under different prompts? */
-static Status one_model(Results *r, bool *one)
+/* Are all members the same model (the part of the name before ':')? Under more than one prompt? */
+static Status one_model(Results *r, bool *one, bool *prompts)
 {
     const char *first = NULL;
     *one = true;
+    *prompts = false;
     for (int64_t k = 0; k < r->n_sets; k++) {
         const Entry *e = spokesman(&r->set[k], PART_mine);
         const cJSON *coverage = NULL;
@@ -211,6 +212,7 @@ static Status one_model(Results *r, bool *one)
             if (first == NULL) first = name->valuestring;
             const size_t n = strcspn(first, ":");
             *one = *one && strcspn(name->valuestring, ":") == n && strncmp(name->valuestring, first, n) == 0;
+            *prompts = *prompts || strcmp(name->valuestring, first) != 0;
         }
     }
     return OK;
@@ -225,10 +227,11 @@ Status section_interests(Doc *d, Results *r, const ReportOptions *o)
     doc_heading(d, 2, "interests", "Mined interests");
     Table *t = mining_table(d->arena);
     for (int64_t k = 0; k < r->n_sets; k++) TRY(mining_rows(t, r, &r->set[k]));
-    bool one;
-    TRY(one_model(r, &one));
+    bool one, prompts;
+    TRY(one_model(r, &one, &prompts));
     table_note(t, "Answers are replayed from the recorded ones in `cache/responses`; no language model is called.%s",
-               one ? " Every member is the same model under another prompt: an ensemble of one, not the ensemble of the paper." : "");
+               !one ? "" : prompts ? " Every member is the same model under another prompt: an ensemble of one, not the ensemble of the paper."
+                                   : " One language model answered: an ensemble of one, not the ensemble of the paper.");
     doc_table(d, t, true);
     Table *c = table_create(d->arena, "classifier", "RLDI: the classifier that keeps or drops an interest, on judged interests held out from its training");
     table_column(c, COLUMN_TEXT, "Data set", 0);
@@ -236,6 +239,6 @@ Status section_interests(Doc *d, Results *r, const ReportOptions *o)
     for (int64_t k = 0; k < r->n_sets; k++) TRY(classifier_row(c, r, &r->set[k]));
     table_note(c, "Judged rows are mined interests and planted negatives (an interest of another item, an empty phrase); the planted ones are easy, so the AUC among mined ones alone "
                "stands beside. AUC by confidence: the answering model's own confidence as the score.");
-    doc_table(d, c, true);
+    doc_table(d, c, false);
     return OK;
 }

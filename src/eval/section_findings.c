@@ -94,7 +94,10 @@ static void say_baseline(Doc *d, const SetResults *s, const ReportOptions *o)
     if (s->full == NULL || s->strongest == NULL || !results_compare(s, s->full, s->strongest, "test", METRIC_NDCG_10, o->seed, &c)) return;
     const char *text = difference_text(&c, d->arena);
     const char *verdict = c.low > 0 ? "is better than" : c.high < 0 ? "is **worse** than" : "cannot be told apart from";
-    doc_say(d, "**Against the strongest baseline, %s.** %s %s %s on NDCG@10: %s.", s->label, s->full->label, verdict, s->strongest->label, text);
+    const char *masked = "";
+    if (results_compare(s, s->full, s->strongest, "test.masked", METRIC_NDCG_10, o->seed, &c))
+        masked = arena_printf(d->arena, " With the history removed from both rankings: %s.", difference_text(&c, d->arena));
+    doc_say(d, "**Against the strongest baseline, %s.** %s %s %s on NDCG@10: %s.%s", s->label, s->full->label, verdict, s->strongest->label, text, masked);
 }
 
 static void say_interests(Doc *d, const SetResults *s, const ReportOptions *o)
@@ -127,6 +130,7 @@ static void say_rl(Doc *d, const SetResults *s, const ReportOptions *o)
 Status section_findings(Doc *d, Results *r, const ReportOptions *o)
 {
     doc_heading(d, 2, "findings", "Findings");
+    const int64_t none = d->n_blocks;
     for (int64_t k = 0; k < r->n_sets; k++) {
         const SetResults *s = &r->set[k];
         say_bracket(d, s);
@@ -134,7 +138,10 @@ Status section_findings(Doc *d, Results *r, const ReportOptions *o)
         say_interests(d, s, o);
         say_rl(d, s, o);
     }
-    doc_text(d, "The sentences above are computed from the per-row ranks. “Better”, “helped” and “improved” are used only where the 95 %% interval of the paired difference "
+    if (d->n_blocks == none)
+        doc_text(d, "The full method is not part of this run, so there is nothing to say about it.");
+    else
+        doc_text(d, "The sentences above are computed from the per-row ranks. “Better”, “helped” and “improved” are used only where the 95 %% interval of the paired difference "
              "excludes zero. Intervals speak of the rows; the spread over training seeds is the ± in the tables.");
     bool caveat = false;
     for (int64_t k = 0; k < r->n_sets; k++) {

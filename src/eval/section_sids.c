@@ -6,7 +6,7 @@
 /* sid_quality.json of 06_tokenize. */
 static const struct { const char *header, *path; ColumnKind kind; int decimals; } QUALITY[] = {
     {"Distinct tuples", "distinct_tuples", COLUMN_COUNT, 0}, {"Collided", "collision_rate", COLUMN_PERCENT, 2}, {"Largest group", "largest_group", COLUMN_COUNT, 0},
-    {"Used, level 1", "level.0.used", COLUMN_COUNT, 0}, {"level 2", "level.1.used", COLUMN_COUNT, 0}, {"level 3", "level.2.used", COLUMN_COUNT, 0},
+    {"K", "codes_per_level", COLUMN_COUNT, 0}, {"Used, level 1", "level.0.used", COLUMN_COUNT, 0}, {"level 2", "level.1.used", COLUMN_COUNT, 0}, {"level 3", "level.2.used", COLUMN_COUNT, 0},
     {"Perplexity, level 1", "level.0.perplexity", COLUMN_NUMBER, 1}, {"Purity, 1 code", "prefix.0.purity_leaf", COLUMN_PERCENT, 1},
     {"by chance", "prefix.0.chance_leaf", COLUMN_PERCENT, 1}, {"Neighbours, 1 code", "neighbours.same_first_code", COLUMN_PERCENT, 1},
     {"by chance ", "neighbours.chance_first", COLUMN_PERCENT, 1}, {"Reconstruction MSE", "training.reconstruction_mse", COLUMN_NUMBER, 4}};
@@ -48,7 +48,7 @@ Status section_sids(Doc *d, Results *r, const ReportOptions *o)
     table_column(t, COLUMN_TEXT, "SIDs of", 0);
     for (int i = 0; i < N_QUALITY; i++) table_column(t, QUALITY[i].kind, QUALITY[i].header, QUALITY[i].decimals);
     for (int64_t k = 0; k < r->n_sets; k++) TRY(quality_rows(t, r, &r->set[k]));
-    table_note(t, "Distinct tuples: different code triples; Collided: items that share theirs with another item. Used: codes in use. Purity: of two items with the same first code, how "
+    table_note(t, "Distinct tuples: different code triples; Collided: items that share theirs with another item. K: codes a level; Used: how many of them. Purity: of two items with the same first code, how "
                "often both have the same leaf category. Neighbours: how often an item's ten nearest by embedding share its first code. Shuffled SIDs must fall back to chance.");
     if (table_n_data_rows(t) == 0) return OK;
     doc_heading(d, 2, "sids", "Semantic ids");
