@@ -93,7 +93,7 @@ static void full_logits(Decoder *d, const Batch *b, int64_t owner, int64_t n, co
     const int64_t first = b->pk.h_offset[owner], len = b->pk.h_offset[owner + 1] - first;
     Batch one = batch(1, (int64_t[]){len + n}, 1);
     memcpy(one.token, b->token + first, (size_t)len * sizeof(int32_t));
-    memcpy(one.token + len, more, (size_t)n * sizeof(int32_t));
+    if (n > 0) memcpy(one.token + len, more, (size_t)n * sizeof(int32_t));
     decoder_forward(d, &one.pk, one.token, (Dropout){0});
     decoder_logits(d, 1, (int32_t[]){(int32_t)(len + n - 1)}, logits);
 }

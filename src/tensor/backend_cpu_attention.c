@@ -73,15 +73,13 @@ static void keep_row(const Attention *a, int64_t row, int64_t n, real *keep)
 {
     const uint32_t threshold = dropout_threshold(a->drop);
     const real factor = dropout_factor(a->drop);
-    uint32_t u16[DROPOUT_BLOCK];
-    uint64_t loaded = UINT64_MAX;
-    for (int64_t s = 0; s < n; s++) {
-        uint64_t e = (uint64_t)(row * a->pk->max_len + s);
-        if (e / DROPOUT_BLOCK != loaded) {
-            loaded = e / DROPOUT_BLOCK;
-            dropout_bits(a->drop, loaded, u16);
-        }
-        keep[s] = u16[e % DROPOUT_BLOCK] >= threshold ? factor : 0;
+    const int64_t begin = row * a->pk->max_len, end = begin + n;
+    uint16_t u16[DROPOUT_CHUNK];
+    for (int64_t chunk = begin / DROPOUT_CHUNK; chunk * DROPOUT_CHUNK < end; chunk++) {
+        dropout_chunk(a->drop, (uint64_t)chunk, u16);
+        const int64_t from = chunk * DROPOUT_CHUNK > begin ? chunk * DROPOUT_CHUNK : begin;
+        const int64_t to = (chunk + 1) * DROPOUT_CHUNK < end ? (chunk + 1) * DROPOUT_CHUNK : end;
+        for (int64_t e = from; e < to; e++) keep[e - begin] = u16[e - chunk * DROPOUT_CHUNK] >= threshold ? factor : 0;
     }
 }
 

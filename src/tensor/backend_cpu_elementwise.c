@@ -57,56 +57,18 @@ static void cpu_scale(Backend *be, int64_t n, real alpha, real *x)
 
 /* --- dropout --------------------------------------------------------------------------------------------------- */
 
-enum { PHILOX_LANES = 16, CHUNK = PHILOX_LANES * DROPOUT_BLOCK };
-
-/* The 16-bit numbers of elements CHUNK*chunk .. CHUNK*(chunk+1)-1: Philox4x32-10 on PHILOX_LANES counters side by side. */
-static void dropout_chunk(Dropout d, uint64_t chunk, uint16_t u16[CHUNK])
-{
-    uint32_t x0[PHILOX_LANES], x1[PHILOX_LANES], x2[PHILOX_LANES], x3[PHILOX_LANES], word[4 * PHILOX_LANES];
-    uint32_t k0 = (uint32_t)d.key, k1 = (uint32_t)(d.key >> 32);
-    for (int l = 0; l < PHILOX_LANES; l++) {
-        uint64_t block = chunk * PHILOX_LANES + (uint64_t)l;
-        x0[l] = (uint32_t)block;
-        x1[l] = (uint32_t)(block >> 32);
-        x2[l] = (uint32_t)d.call;
-        x3[l] = (uint32_t)(d.call >> 32);
-    }
-    for (int round = 0; round < 10; round++) {
-        for (int l = 0; l < PHILOX_LANES; l++) {
-            uint64_t a = (uint64_t)x0[l] * 0xD2511F53u, b = (uint64_t)x2[l] * 0xCD9E8D57u;
-            uint32_t y0 = (uint32_t)(b >> 32) ^ x1[l] ^ k0, y2 = (uint32_t)(a >> 32) ^ x3[l] ^ k1;
-            x1[l] = (uint32_t)b;
-            x3[l] = (uint32_t)a;
-            x0[l] = y0;
-            x2[l] = y2;
-        }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    for (int l = 0; l < PHILOX_LANES; l++) {
-        word[4 * l] = x0[l];
-        word[4 * l + 1] = x1[l];
-        word[4 * l + 2] = x2[l];
-        word[4 * l + 3] = x3[l];
-    }
-    for (int i = 0; i < 4 * PHILOX_LANES; i++) {
-        u16[2 * i] = (uint16_t)word[i];
-        u16[2 * i + 1] = (uint16_t)(word[i] >> 16);
-    }
-}
-
 static void cpu_dropout_any(Backend *be, int64_t n, Dropout d, const real *x, real *y, bool add)
 {
     REQUIRE(d.p >= 0 && d.p < 1, "dropout %g", d.p);
     const uint32_t threshold = dropout_threshold(d);
     const real factor = dropout_factor(d);
-    const int64_t chunks = (n + CHUNK - 1) / CHUNK;
+    const int64_t chunks = (n + DROPOUT_CHUNK - 1) / DROPOUT_CHUNK;
     int threads = cpu_threads(be, n);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t chunk = 0; chunk < chunks; chunk++) {
-        uint16_t u16[CHUNK];
+        uint16_t u16[DROPOUT_CHUNK];
         dropout_chunk(d, (uint64_t)chunk, u16);
-        const int64_t begin = chunk * CHUNK, left = n - begin, count = left < CHUNK ? left : CHUNK;
+        const int64_t begin = chunk * DROPOUT_CHUNK, left = n - begin, count = left < DROPOUT_CHUNK ? left : DROPOUT_CHUNK;
         const real *xs = x + begin;
         real *ys = y + begin;
         if (add) {

@@ -21,6 +21,25 @@ int64_t cpu_gemm_scratch(int64_t n, int64_t k)
     return kc * ((nc + GEMM_COLS - 1) / GEMM_COLS * GEMM_COLS) + kc * (MC + GEMM_ROWS) + GEMM_ROWS * GEMM_COLS + 64;
 }
 
+/* out[p*COLS + j] = src[j*ld + p]: four columns at a time. */
+static void pack_transposed(int64_t kc, int64_t w, const real *src, int64_t ld, real *out)
+{
+    int64_t j = 0;
+    for (; j + 4 <= w; j += 4) {
+        const real *s0 = src + j * ld, *s1 = s0 + ld, *s2 = s1 + ld, *s3 = s2 + ld;
+        real *o = out + j;
+        for (int64_t p = 0; p < kc; p++, o += GEMM_COLS) {
+            o[0] = s0[p];
+            o[1] = s1[p];
+            o[2] = s2[p];
+            o[3] = s3[p];
+        }
+    }
+    for (; j < w; j++) {
+        for (int64_t p = 0; p < kc; p++) out[p * GEMM_COLS + j] = src[j * ld + p];
+    }
+}
+
 void cpu_pack_b(bool tb, int64_t kc, int64_t nc, const real *B, int64_t ldb, real *out)
 {
     for (int64_t j0 = 0; j0 < nc; j0 += GEMM_COLS, out += kc * GEMM_COLS) {
@@ -31,10 +50,7 @@ void cpu_pack_b(bool tb, int64_t kc, int64_t nc, const real *B, int64_t ldb, rea
         } else if (!tb) {
             for (int64_t p = 0; p < kc; p++) memcpy(out + p * GEMM_COLS, B + p * ldb + j0, (size_t)w * sizeof(real));
         } else {
-            for (int64_t j = 0; j < w; j++) {
-                const real *src = B + (j0 + j) * ldb;
-                for (int64_t p = 0; p < kc; p++) out[p * GEMM_COLS + j] = src[p];
-            }
+            pack_transposed(kc, w, B + j0 * ldb, ldb, out);
         }
     }
 }

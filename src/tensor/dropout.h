@@ -42,4 +42,39 @@ static inline bool dropout_keeps(Dropout d, uint64_t i)
     return u16[i % DROPOUT_BLOCK] >= dropout_threshold(d);
 }
 
+enum { DROPOUT_LANES = 16, DROPOUT_CHUNK = DROPOUT_LANES * DROPOUT_BLOCK };
+
+/* dropout_chunk -- the numbers of elements DROPOUT_CHUNK*chunk .. DROPOUT_CHUNK*(chunk+1)-1: Philox4x32-10 on all lanes side by side. The 32-bit
+ * words live in 64-bit variables, which is what lets compilers vectorise their products. */
+static inline void dropout_chunk(Dropout d, uint64_t chunk, uint16_t u16[DROPOUT_CHUNK])
+{
+    uint64_t w01[DROPOUT_LANES], w23[DROPOUT_LANES];
+    for (int l = 0; l < DROPOUT_LANES; l++) {
+        const uint64_t block = chunk * DROPOUT_LANES + (uint64_t)l;
+        uint64_t x0 = (uint32_t)block, x1 = block >> 32, x2 = (uint32_t)d.call, x3 = d.call >> 32;
+        uint64_t k0 = (uint32_t)d.key, k1 = d.key >> 32;
+#define DROPOUT_ROUND                                                                \
+    {                                                                                \
+        const uint64_t a = (x0 & 0xffffffffu) * 0xD2511F53u, b = (x2 & 0xffffffffu) * 0xCD9E8D57u; \
+        x0 = (b >> 32) ^ x1 ^ k0;                                                    \
+        x2 = (a >> 32) ^ x3 ^ k1;                                                    \
+        x1 = (uint32_t)b;                                                            \
+        x3 = (uint32_t)a;                                                            \
+        k0 = (uint32_t)(k0 + 0x9E3779B9u);                                           \
+        k1 = (uint32_t)(k1 + 0xBB67AE85u);                                           \
+    }
+        DROPOUT_ROUND DROPOUT_ROUND DROPOUT_ROUND DROPOUT_ROUND DROPOUT_ROUND
+        DROPOUT_ROUND DROPOUT_ROUND DROPOUT_ROUND DROPOUT_ROUND DROPOUT_ROUND
+#undef DROPOUT_ROUND
+        w01[l] = x0 | x1 << 32;
+        w23[l] = x2 | x3 << 32;
+    }
+    for (int l = 0; l < DROPOUT_LANES; l++) {
+        for (int j = 0; j < 4; j++) {
+            u16[8 * l + j] = (uint16_t)(w01[l] >> (16 * j));
+            u16[8 * l + 4 + j] = (uint16_t)(w23[l] >> (16 * j));
+        }
+    }
+}
+
 #endif

@@ -12,7 +12,7 @@
 
 #include "base/dims.h"
 
-typedef union FloatBits { float f; int32_t i; } FloatBits;
+typedef union FloatBits { float f; int32_t i; uint32_t u; } FloatBits;
 
 static inline float vmath_exp_f32(float x)
 {
