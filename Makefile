@@ -180,6 +180,18 @@ reproduce: build
 compare: build
 	@env -u MAKEFLAGS -u MFLAGS $(REPRODUCE) --run "$(RUN)" --name "$(NAME)"
 
+RESULT_OF = $(or $(RESULTS),results/$(if $(filter auto,$(DATA)),sample,$(DATA))$(if $(SEEDS),-$(SEEDS)seeds))
+EXPECTED  = results/expected/$(notdir $(RESULT_OF)).json
+
+## verify: this machine's results against the committed ones, row by row, with tolerances (after make reproduce; DATA=sample by default)
+verify: build
+	@$(BUILD)/bin/11_report --quiet --index $(RESULT_OF)/index.json --verify $(EXPECTED)
+
+## expected: write the reference file for make verify from this machine's results (for maintainers)
+expected: build
+	@mkdir -p $(dir $(EXPECTED))
+	@$(BUILD)/bin/11_report --quiet --index $(RESULT_OF)/index.json --write-expected $(EXPECTED)
+
 # --- tests ---------------------------------------------------------------------------------------------------------------------
 ## test: unit, numeric, gradient and integration tests; ends with Check's summaries and a total
 test: $(TESTS) $(GRADS) $(GOLDEN) $(STAGES)
