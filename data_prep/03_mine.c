@@ -11,6 +11,7 @@
  * 1. The answers at hand are one model's, asked in three ways; agreement among them is weaker evidence than among different models.
  * 2. How the paper joins and ranks the members' interests is not published; llm/merge.h says how it is done here. */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cli.h"
 #include "base/json.h"
@@ -66,6 +67,7 @@ static void log_member(const Member *m, const MemberCoverage *c, int64_t N) {
 static Status write_mined(const Dataset *d, const Responses *cache, const MineSettings *s, const Mined *mined, Arena *arena) {
     const char *interests = arena_printf(arena, "%s/interests.jsonl", out), *coverage = arena_printf(arena, "%s/coverage.json", out);
     TRY(dir_make(out));
+    (void)unlink(arena_printf(arena, "%s/manifest.json", out)); /* a folder that is being rewritten is not complete */
     TRY(interests_save(interests, mined->items, d->N, false));
     cJSON *tree = mine_coverage(d, s, mined);
     Status status = json_write_file(coverage, tree);

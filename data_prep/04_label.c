@@ -8,6 +8,7 @@
  * Deviations from the paper: 1. the classifier, see llm/label.h. 2. The judged interests are labels of the same model that mined them, not of people. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cli.h"
 #include "base/json.h"
@@ -100,6 +101,7 @@ static Status run(Arena *arena) {
     for (int64_t i = 0; i < d->N; i++) n += items[i].n;
     if (cli_dry_run()) return log_info("would label %lld interests of %lld items", (long long)n, (long long)d->N), OK;
     TRY(dir_make(out));
+    (void)unlink(arena_printf(arena, "%s/manifest.json", out)); /* a folder that is being rewritten is not complete */
     Manifest *m = manifest_begin("04_label", cli_json(options));
     manifest_input(m, arena_printf(arena, "%s/items.jsonl", data_dir));
     manifest_input(m, arena_printf(arena, "%s/interests.jsonl", interests_dir));

@@ -276,6 +276,42 @@ START_TEST(the_program_accepts_all_or_says_what_is_missing) {
 }
 END_TEST
 
+/* The embedded sample through 00, 02, 03 and 04: every committed answer is found by its key, the classifier is worth having, threads do not change a byte. */
+START_TEST(the_sample_end_to_end) {
+    char *text;
+    const char *dir = s.dir;
+    ck_assert_int_eq(support_run(&s, arena_printf(s.arena, "00_sample --category sports --users 1000 --out %s/raw", dir), &text), 0);
+    ck_assert_int_eq(support_run(&s, arena_printf(s.arena, "02_preprocess --dataset sample-sports --raw %s/raw --out %s/data", dir, dir), &text), 0);
+    const char *mine = arena_printf(s.arena, "03_mine --data %s/data --set sample-sports", dir);
+    ck_assert_msg(support_run(&s, arena_printf(s.arena, "%s --mode verify", mine), &text) == 0, "%s", text);
+    const char *members = "--members claude:mine/v1,claude:mine/v1-visual,claude:mine/v1-brief --on-drift refuse";
+    ck_assert_msg(support_run(&s, arena_printf(s.arena, "%s %s --out %s/mined", mine, members, dir), &text) == 0, "%s", text);
+    const char *label = arena_printf(s.arena, "04_label --data %s/data --interests %s/mined --set sample-sports", dir, dir);
+    ck_assert_int_eq(setenv("OMP_NUM_THREADS", "1", 1), 0);
+    ck_assert_int_eq(support_run(&s, arena_printf(s.arena, "%s --out %s/one", label, dir), &text), 0);
+    ck_assert_int_eq(setenv("OMP_NUM_THREADS", "2", 1), 0);
+    ck_assert_int_eq(support_run(&s, arena_printf(s.arena, "%s --out %s/two", label, dir), &text), 0);
+    size_t n, m;
+    const char *a = support_read(&s, support_path(&s, "one/labels.jsonl"), &n), *b = support_read(&s, support_path(&s, "two/labels.jsonl"), &m);
+    ck_assert(n == m && memcmp(a, b, n) == 0);
+    cJSON *json;
+    double accuracy, auc, base;
+    MUST(json_read_file(support_path(&s, "one/classifier.json"), &json));
+    MUST(json_get_number("classifier.json", json, "accuracy", &accuracy));
+    MUST(json_get_number("classifier.json", json, "auc", &auc));
+    MUST(json_get_number("classifier.json", json, "base_rate", &base));
+    ck_assert_msg(auc > 0.9 && accuracy > base + 0.1, "AUC %g, accuracy %g, base rate %g", auc, accuracy, base);
+    cJSON_Delete(json);
+    /* another set without judged interests of its own learns from this one */
+    label = arena_printf(s.arena, "04_label --data %s/data --interests %s/mined --set unjudged", dir, dir);
+    ck_assert_int_eq(support_run(&s, arena_printf(s.arena, "%s --out %s/three", label, dir), &text), 3);
+    ck_assert_ptr_nonnull(strstr(text, "--judged-sets"));
+    ck_assert_int_eq(support_run(&s, arena_printf(s.arena, "%s --judged-sets sample-sports=%s/data:%s/mined --out %s/three", label, dir, dir, dir), &text), 0);
+    b = support_read(&s, support_path(&s, "three/labels.jsonl"), &m);
+    ck_assert(n == m && memcmp(a, b, n) == 0); /* here it is the same data under another name */
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("classifier");
     TCase *t = tcase_create("classifier");
@@ -293,6 +329,7 @@ int main(void) {
     tcase_add_test(t, too_little_to_train_on_is_an_error);
     tcase_add_test(t, judged_rows_are_gathered_once);
     tcase_add_test(t, the_program_accepts_all_or_says_what_is_missing);
+    tcase_add_test(t, the_sample_end_to_end);
     suite_add_tcase(suite, t);
     return support_finish(suite);
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "base/rng.h"
 #include "llm/quality.h"
 #include "llm/words.h"
 #include "llm_support.h"
@@ -158,6 +159,28 @@ START_TEST(malformed_answers_give_nothing) {
     ck_assert(answer_parse_label(" 0\n", &label) && label == 0);
     static const char *const bad[] = {"", "2", "10", "1.", "yes", "1 because"};
     for (int k = 0; k < 6; k++) ck_assert(!answer_parse_label(bad[k], &label));
+}
+END_TEST
+
+START_TEST(random_faults_in_answers_never_crash) {
+    const Template *t = load("mine/v1");
+    const char *good = ANSWER(THREE);
+    size_t n = strlen(good);
+    char *text = arena_alloc(s.arena, n + 1, 1);
+    int64_t malformed = 0;
+    for (uint64_t round = 0; round < 3000; round++) {
+        Rng rng = rng_make(12, RNG_STAGE_TEST, RNG_NOISE, 0, round);
+        memcpy(text, good, n + 1);
+        for (uint64_t k = 1 + rng_below(&rng, 3); k > 0; k--) text[rng_below(&rng, n)] = (char)(1 + rng_below(&rng, 255));
+        if (rng_below(&rng, 5) == 0) text[rng_below(&rng, n)] = 0;
+        ArenaMark mark = arena_mark(s.arena);
+        Answer a = answer_parse(t, text, s.arena);
+        malformed += a.fault != NULL;
+        ck_assert((a.fault == NULL) == (a.n > 0) && a.n <= ANSWER_MAX_INTERESTS);
+        for (int j = 0; j < a.n; j++) ck_assert(a.at[j].text[0] && words_are_utf8(a.at[j].text) && a.at[j].confidence <= 1);
+        arena_release(s.arena, mark);
+    }
+    ck_assert(malformed > 1000 && malformed < 3000);
 }
 END_TEST
 
@@ -432,6 +455,7 @@ int main(void) {
     tcase_add_test(t, good_answers_are_read);
     tcase_add_test(t, slightly_off_answers_are_taken_and_counted);
     tcase_add_test(t, malformed_answers_give_nothing);
+    tcase_add_test(t, random_faults_in_answers_never_crash);
     tcase_add_test(t, merge_by_hand);
     tcase_add_test(t, merge_corner_cases);
     tcase_add_test(t, members_and_strategies);

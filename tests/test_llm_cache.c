@@ -13,6 +13,7 @@
 
 #include "base/atomic.h"
 #include "base/json.h"
+#include "base/rng.h"
 #include "llm/frames.h"
 #include "llm_support.h"
 
@@ -246,6 +247,45 @@ START_TEST(a_full_disk_is_an_error_and_leaves_whole_frames) {
 }
 END_TEST
 
+/* 400 random faults: always a clean prefix of the records or a clear error, never a crash (the sanitizer build looks closer), never a wrong record. */
+START_TEST(random_faults_never_give_a_wrong_record) {
+    const char *path = support_path(&s, "a.jsonl.zst"), *bad = support_path(&s, "bad.jsonl.zst");
+    append(path, 0, 3);
+    append(path, 3, 3);
+    append(path, 6, 3);
+    size_t n;
+    const char *good = support_read(&s, path, &n);
+    ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+    char *bytes = arena_alloc(s.arena, n + 8, 1);
+    int64_t outcomes[2] = {0, 0};
+    for (uint64_t round = 0; round < 400; round++) {
+        Rng rng = rng_make(11, RNG_STAGE_TEST, RNG_NOISE, 0, round);
+        size_t length = n, at = (size_t)rng_below(&rng, n);
+        memcpy(bytes, good, n);
+        switch (rng_below(&rng, 4)) {
+        case 0: bytes[at] = (char)(bytes[at] ^ (1 << rng_below(&rng, 8))); break;
+        case 1: length = at; break;
+        case 2: memset(bytes + at, 0, n - at < 9 ? n - at : 9); break;
+        default: /* eight bytes too many */
+            memmove(bytes + at + 8, good + at, n - at);
+            length = n + 8;
+        }
+        support_write(bad, bytes, length);
+        ArenaMark mark = arena_mark(s.arena);
+        Responses *c;
+        Status status = responses_open(bad, s.arena, &c);
+        ck_assert(status == OK || status == E_INPUT);
+        outcomes[status != OK]++;
+        if (status == OK) {
+            ck_assert_int_eq(responses_count(c) % 3, 0);
+            for (int64_t i = 0; i < responses_count(c); i++) ck_assert_str_eq(responses_at(c, i)->response, record((int)i).response);
+        }
+        arena_release(s.arena, mark);
+    }
+    ck_assert(outcomes[0] > 50 && outcomes[1] > 50);
+}
+END_TEST
+
 /* The keys, against an independent implementation (Python's hashlib: SHA-256 over 8-byte little-endian lengths and bytes). */
 START_TEST(keys_have_known_values) {
     char key[SHA256_HEX];
@@ -462,6 +502,7 @@ int main(void) {
     tcase_add_test(t, the_later_record_counts_and_items_with_one_text_keep_their_own);
     tcase_add_test(t, killed_while_appending);
     tcase_add_test(t, a_full_disk_is_an_error_and_leaves_whole_frames);
+    tcase_add_test(t, random_faults_never_give_a_wrong_record);
     tcase_add_test(t, keys_have_known_values);
     tcase_add_test(t, import_counts_and_is_repeatable);
     tcase_add_test(t, import_refuses_what_contradicts_or_has_no_item);
