@@ -129,9 +129,16 @@ static void bars_panel(const Panel *p, int index, FILE *out)
     fprintf(out, "$d%d << EOD\n", index);
     for (int i = 0; i < n; i++) {
         const Bar *b = &p->bar[i];
-        const bool whisker = b->high > b->low;
-        fprintf(out, "%.10g %d %.10g %.10g %u\n", b->value, n - i, whisker ? b->low : b->value, whisker ? b->high : b->value, b->color);
+        fprintf(out, "%.10g %d %u\n", b->value, n - i, b->color);
         signed_axis = signed_axis || b->value < 0 || b->low < 0;
+    }
+    fprintf(out, "EOD\n$w%d << EOD\n", index);
+    bool whiskers = false;
+    for (int i = 0; i < n; i++) {
+        const Bar *b = &p->bar[i];
+        if (!(b->high > b->low)) continue;
+        fprintf(out, "%.10g %d %.10g %.10g\n", b->value, n - i, b->low, b->high);
+        whiskers = true;
     }
     fputs("EOD\nset ytics nomirror scale 0 tc rgb \"#222222\" (", out);
     for (int i = 0; i < n; i++) {
@@ -143,8 +150,9 @@ static void bars_panel(const Panel *p, int index, FILE *out)
     }
     fprintf(out, ")\nset xtics auto nomirror tc rgb \"#444444\"\nset lmargin %lld\nset yrange [0.3:%d.7]\nunset key\n", (long long)(longest + 2), n);
     fputs(signed_axis ? "set xrange [*:*]\nset arrow 1 from 0, graph 0 to 0, graph 1 nohead lc rgb \"#666666\"\n" : "set xrange [0:*]\nunset arrow\n", out);
-    fprintf(out, "plot $d%d using 1:2:(0):1:($2-0.34):($2+0.34):5 with boxxyerror lc rgb variable fs solid 0.88 noborder notitle, "
-            "$d%d using 1:2:3:4 with xerrorbars lc rgb \"#222222\" lw 1.2 pt 7 ps 0.15 notitle\n", index, index);
+    fprintf(out, "plot $d%d using 1:2:(0):1:($2-0.34):($2+0.34):3 with boxxyerror lc rgb variable fs solid 0.88 noborder notitle", index);
+    if (whiskers) fprintf(out, ", $w%d using 1:2:3:4 with xerrorbars lc rgb \"#222222\" lw 1.2 pt 7 ps 0.15 notitle", index);
+    fputc('\n', out);
 }
 
 static void write_script(const Plot *plot, FILE *out)

@@ -60,7 +60,7 @@ static Status claims(Doc *d, const char *path, const cJSON *root)
     static const char *const keys[] = {"paper", "claim", "value", "source"}, *const headers[] = {"Paper", "Claim", "Value", "Source"};
     const cJSON *list;
     TRY(json_get_array(path, root, "claims", &list));
-    Table *t = table_create(d->arena, "claims", "Claims of the paper, as printed by it");
+    Table *t = table_create(d->arena, "claims", "Claims made about the paper, each with its source");
     for (int i = 0; i < 4; i++) table_column(t, COLUMN_TEXT, headers[i], 0);
     for (const cJSON *c = list->child; c != NULL; c = c->next) {
         table_row(t);
