@@ -10,6 +10,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/atomic.h"
 #include "base/cli.h"
@@ -197,6 +198,13 @@ static Status run(const Dataset *d, Backend *be, Arena *arena, Manifest *manifes
     return status;
 }
 
+/* What an earlier run left: a folder that is being rewritten is not complete, and results of another method are not this one's. Checkpoints stay. */
+static void remove_old_results(Arena *arena)
+{
+    static const char *const files[] = {"manifest.json", "valid.run", "test.run", "test.masked.run", "model.safetensors", "config.json", "log.tsv"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) (void)unlink(arena_printf(arena, "%s/%s", out_dir, files[i]));
+}
+
 static void note_inputs(Manifest *manifest, Arena *arena)
 {
     static const char *const data_files[] = {"meta.json", "train.tsv", "valid.tsv", "test.tsv", "users.tsv", "items.jsonl"};
@@ -219,6 +227,7 @@ int main(int argc, char **argv)
     if (trained()) log_info("history %lld, windows %s, batch of %lld tokens, patience %lld", (long long)history, windows, (long long)batch_tokens, (long long)patience);
     if (cli_dry_run()) return 0;
     MUST(dir_make(out_dir));
+    remove_old_results(arena);
     Backend *be;
     MUST(backend_open(backend_name, (int)threads, &be));
     Manifest *manifest = manifest_begin("07_baseline", cli_json(options));

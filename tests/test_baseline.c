@@ -605,7 +605,10 @@ START_TEST(the_oracle_brackets_the_sample)
     }
     ck_assert_double_gt(hit[0], 0.35);
     ck_assert_double_gt(hit[0], 2 * hit[1]);
+    ck_assert(path_exists(arena_printf(w.arena, "%s/manifest.json", out[1])));
     ck_assert_int_eq(exit_code(stage(w.arena, data, out[1], arena_printf(w.arena, "--method oracle --oracle '%s/raw2/oracle'", dir))), 3);
+    ck_assert(!path_exists(arena_printf(w.arena, "%s/manifest.json", out[1]))); /* begun again and failed: not complete, and nothing of popularity left */
+    ck_assert(!path_exists(arena_printf(w.arena, "%s/test.run", out[1])));
     remove_dir(dir);
     world_end(&w);
 }

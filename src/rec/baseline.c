@@ -146,8 +146,9 @@ static Status write_state(const Trainer *t)
     cJSON_AddNumberToObject(tree, "best_epoch", (double)t->best_epoch);
     for (int64_t e = 0; e < t->epoch; e++) {
         const EpochRecord *r = &t->log[e];
-        const double row[] = {(double)r->step, r->loss, r->grad_norm, r->lr, r->hr, r->ndcg, r->seconds};
-        cJSON_AddItemToArray(epochs, cJSON_CreateDoubleArray(row, (int)(sizeof row / sizeof *row)));
+        char row[256]; /* 17 digits: cJSON's own numbers may come back one unit in the last place off, which would decide a tie differently */
+        (void)snprintf(row, sizeof row, "[%lld, %.17g, %.17g, %.17g, %.17g, %.17g, %.17g]", (long long)r->step, r->loss, r->grad_norm, r->lr, r->hr, r->ndcg, r->seconds);
+        cJSON_AddItemToArray(epochs, cJSON_CreateRaw(row));
     }
     cJSON_AddItemToObject(tree, "epochs", epochs);
     const Status status = json_write_file(state_path(t), tree);
