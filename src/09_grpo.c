@@ -8,6 +8,7 @@
  * Deviations from the paper: see rec/grpo_train.c. Test rows are not read.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cli.h"
 #include "base/hash.h"
@@ -183,6 +184,7 @@ int main(int argc, char **argv)
     }
     char fingerprint[SHA256_HEX];
     MUST(make_fingerprint(&in, fingerprint));
+    (void)unlink(arena_printf(in.arena, "%s/manifest.json", out)); /* a folder that is being rewritten is not complete */
     GrpoTrainInput input = {.be = be, .data = in.data, .policy = in.policy, .reference = in.reference, .quality = in.quality, .fingerprint = fingerprint};
     GrpoTrainResult result;
     MUST(grpo_train(&o, &input, out, &result));

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cli.h"
 #include "base/hash.h"
@@ -179,6 +180,7 @@ int main(int argc, char **argv)
         return 0;
     }
     MUST(dir_make(out));
+    (void)unlink(arena_printf(j.arena, "%s/manifest.json", out)); /* a folder that is being rewritten is not complete */
     j.ev = (Evaluation){.dataset = j.data->name, .label = j.data->label, .protocol = j.data->protocol, .simulated = j.data->simulated, .N = j.data->N,
                         .method = tag};
     j.manifest = manifest_begin("10_evaluate", cli_json(options));

@@ -82,7 +82,7 @@ static Status check_layout(const char *path, Arena *tmp, const Vocab *v, const C
         if (text == NULL || strcmp(text, special_text[i]) != 0)
             return FAIL(E_INPUT, "the model folder must come from this program's 08_sft or 09_grpo", "%s: token %d is not %s", path, i, special_text[i]);
     }
-    if (v->n_text < 0) return FAIL(E_INPUT, NULL, "%s: %lld tokens are too few", path, (long long)v->V);
+    if (v->n_text < 0) return FAIL(E_INPUT, "use the semantic ids (--sids) the model was trained with", "%s: %lld tokens are too few for these semantic ids", path, (long long)v->V);
     for (int64_t i = 0; i < v->n_sid; ++i) {
         const char *want = sid_spelling(tmp, c, i), *text = bpe_token(v->bpe, v->sid_base + i, NULL);
         if (text == NULL || strcmp(text, want) != 0)
