@@ -13,7 +13,7 @@
 #include "tensor/backend_cpu_internal.h"
 #include "tensor/gemm_kernel.h"
 
-enum { KC = 256, NC = 512, MC = 120, GEMM_GRAIN = 32 };
+enum { KC = 256, NC = 512, MC = 120, GEMM_GRAIN = 32, AHEAD = 6 /* rows */ };
 
 int64_t cpu_gemm_scratch(int64_t n, int64_t k)
 {
@@ -58,15 +58,19 @@ void cpu_pack_b(bool tb, int64_t kc, int64_t nc, const real *B, int64_t ldb, rea
 /* out: panels of ROWS rows of op(A), each (kc,ROWS) contiguous; rows past the end are zero. */
 static void pack_a(bool ta, int64_t mc, int64_t kc, const real *A, int64_t lda, real *out)
 {
-    for (int64_t i0 = 0; i0 < mc; i0 += GEMM_ROWS, out += kc * GEMM_ROWS) {
+    const int64_t whole = ta ? mc / GEMM_ROWS * GEMM_ROWS : 0;
+    for (int64_t p = 0; p < kc && whole > 0; p++) {
+        const real *src = A + p * lda, *ahead = A + (p + AHEAD < kc ? p + AHEAD : p) * lda;
+        real *dst = out + p * GEMM_ROWS;
+        for (int64_t i = 0; i < whole; i += 64 / (int)sizeof(real)) __builtin_prefetch(ahead + i); /* short pieces far apart */
+        for (int64_t i = 0; i < whole; i += GEMM_ROWS, dst += kc * GEMM_ROWS) memcpy(dst, src + i, GEMM_ROWS * sizeof(real));
+    }
+    for (int64_t i0 = whole; i0 < mc; i0 += GEMM_ROWS) {
         const int64_t h = mc - i0 < GEMM_ROWS ? mc - i0 : GEMM_ROWS;
-        if (h < GEMM_ROWS) memset(out, 0, (size_t)(kc * GEMM_ROWS) * sizeof(real));
-        if (ta && h == GEMM_ROWS) {
-            for (int64_t p = 0; p < kc; p++) memcpy(out + p * GEMM_ROWS, A + p * lda + i0, GEMM_ROWS * sizeof(real));
-        } else {
-            for (int64_t i = 0; i < h; i++) {
-                for (int64_t p = 0; p < kc; p++) out[p * GEMM_ROWS + i] = ta ? A[p * lda + i0 + i] : A[(i0 + i) * lda + p];
-            }
+        real *panel = out + i0 * kc;
+        if (h < GEMM_ROWS) memset(panel, 0, (size_t)(kc * GEMM_ROWS) * sizeof(real));
+        for (int64_t i = 0; i < h; i++) {
+            for (int64_t p = 0; p < kc; p++) panel[p * GEMM_ROWS + i] = ta ? A[p * lda + i0 + i] : A[(i0 + i) * lda + p];
         }
     }
 }
