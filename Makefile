@@ -68,7 +68,7 @@ DEPS_OK := $(BUILD)/deps.ok
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help build reproduce compare verify test golden-check bench lint clean clean-all deps doctor deps-dev expected FORCE
+.PHONY: help build reproduce data compare verify test golden-check bench lint clean clean-all deps doctor deps-dev expected FORCE
 .DEFAULT_GOAL := help
 
 ## help: this text
@@ -175,6 +175,10 @@ REPRODUCE = $(BUILD)/bin/reproduce --bin $(BUILD)/bin --data $(DATA) --source "$
 ## reproduce: everything, from raw data to the tables in results/ (DATA=auto|sample|amazon|<name>)
 reproduce: build
 	@env -u MAKEFLAGS -u MFLAGS $(REPRODUCE)
+
+## data: prepare a data set and say where it is (DATA=beauty), for your own method
+data: build
+	@env -u MAKEFLAGS -u MFLAGS $(REPRODUCE) --methods none
 
 ## compare: judge a ranking file and place it in the tables (RUN=my.run DATA=beauty NAME=MyMethod)
 compare: build

@@ -23,7 +23,7 @@ static const CliOption OPTIONS[] = {
     {"seeds", CLI_INT, &seeds, "0", 0, 100, "", "seeds of every trained row; 0: as paper/experiments.json says", NULL},
     {"jobs", CLI_INT, &jobs, "0", 0, 64, "", "steps side by side; 0: one a core for the sample, one for real data", NULL},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "threads a step; 0: cores divided by jobs", NULL},
-    {"methods", CLI_STR, &only, "", 0, 0, "", "comma-separated methods instead of all", NULL},
+    {"methods", CLI_STR, &only, "", 0, 0, "", "comma-separated methods instead of all; none: prepare the data only", NULL},
     {"run", CLI_STR, &run, "", 0, 0, "FILE", "a ranking file to judge beside the others (make compare)", NULL},
     {"name", CLI_STR, &run_name, "", 0, 0, "", "its name in the tables", NULL},
     {"bin", CLI_STR, &bin, "cache/build/bin", 0, 0, "DIR", "the stage programs", NULL},
@@ -89,6 +89,8 @@ int main(int argc, char **argv)
             (void)printf("%s %s -> %s (about %.0f s)\n", plan->steps[i].complete ? "done" : "todo", plan->steps[i].title, plan->steps[i].out, plan->steps[i].cost_s);
     } else {
         MUST(schedule_run(plan, bin, jobs, threads));
+        MUST(plan_link_data(plan, stages));
+        if (strcmp(only, "none") == 0) return 0;
         (void)fprintf(stderr, "report: %s/report.html, %s/report.md; every number's trail: %s/manifest.json\n", results, results, results);
     }
     plan_destroy(plan);

@@ -2,10 +2,12 @@
 #include "plan/plan.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/atomic.h"
 #include "base/hash.h"
@@ -340,6 +342,11 @@ static Status plan_dataset(Builder *b, const char *name)
     b->settings = member(member(b->root, "settings"), settings);
     if (b->settings == NULL) return FAIL(E_INPUT, "add it under \"settings\"", "%s: unknown settings '%s'", b->o->experiments, settings);
     int64_t seeds = b->o->seeds > 0 ? b->o->seeds : (int64_t)json_opt_number(b->dataset, "seeds", 3);
+    Chain data = NO_CHAIN;
+    TRY(plan_data(b, &data));
+    REQUIRE(b->plan->n_sets < PLAN_MAX_SETS, "more than %d data sets", (int)PLAN_MAX_SETS);
+    b->plan->sets[b->plan->n_sets].name = name;
+    b->plan->sets[b->plan->n_sets++].step = data.data;
     for (const cJSON *m = methods->child; m != NULL; m = m->next) {
         if (b->o->only[0] != '\0' && !in_list(b->o->only, m->valuestring)) continue;
         const cJSON *method = member(member(b->root, "methods"), m->valuestring);
@@ -398,7 +405,7 @@ Status plan_build(const PlanOptions *o, Plan **plan)
         simulated = s == OK && member(b.dataset, "category") != NULL;
     }
     (void)cJSON_AddBoolToObject(p->index, "simulated", simulated);
-    if (s == OK) s = plan_report(&b);
+    if (s == OK && strcmp(o->only, "none") != 0) s = plan_report(&b);
     /* Strings of the tree are used by the steps: it lives as long as the plan. */
     p->experiments = root;
     if (s != OK) plan_destroy(p);
@@ -412,6 +419,19 @@ void plan_destroy(Plan *p)
     cJSON_Delete(p->index);
     cJSON_Delete(p->experiments);
     arena_destroy(p->arena);
+}
+
+Status plan_link_data(const Plan *p, const char *stages)
+{
+    for (int64_t i = 0; i < p->n_sets; i++) {
+        const char *out = p->steps[p->sets[i].step].out;
+        char *link = arena_printf(p->arena, "%s/%s", stages, p->sets[i].name), *fresh = arena_printf(p->arena, "%s.tmp", link);
+        (void)unlink(fresh);
+        if (symlink(out + strlen(stages) + 1, fresh) != 0 || rename(fresh, link) != 0)
+            return FAIL(E_RESOURCE, "remove what stands there", "%s: cannot link to %s: %s", link, out, strerror(errno));
+        (void)fprintf(stderr, "data: %s/ holds items.jsonl, train.tsv, valid.tsv, test.tsv (format: src/data/dataset.h)\n", link);
+    }
+    return OK;
 }
 
 double plan_remaining_s(const Plan *p)

@@ -18,7 +18,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 
-enum { STEP_MAX_ARGS = 128, STEP_MAX_INPUTS = 8 };
+enum { PLAN_MAX_SETS = 16, STEP_MAX_ARGS = 128, STEP_MAX_INPUTS = 8 };
 
 typedef struct Step {
     const char *program; /* "08_sft" */
@@ -40,7 +40,7 @@ typedef struct PlanOptions {
     const char *source;      /* DIGR_DATA, or "" */
     const char *results;     /* results/<run>: the report's folder */
     int64_t seeds;           /* 0: as the experiments say */
-    const char *only;        /* comma-separated methods, "" = all */
+    const char *only;        /* comma-separated methods, "" = all, "none" = the data alone, without a report */
     const char *run, *run_name; /* make compare: a ranking file and its name; "" otherwise */
     bool complete_only;      /* make compare: report only methods whose results are already there */
 } PlanOptions;
@@ -50,6 +50,8 @@ typedef struct Plan {
     Step *steps;
     int64_t n;
     size_t capacity;
+    struct { const char *name; int64_t step; } sets[PLAN_MAX_SETS]; /* 02_preprocess step of each data set */
+    int64_t n_sets;
     cJSON *index;            /* what 11_report reads; see src/11_report.c */
     cJSON *experiments;      /* paper/experiments.json; the steps point into it */
 } Plan;
@@ -60,6 +62,9 @@ void plan_destroy(Plan *plan);
 /* plan_remaining_s -- sum of the estimates of the steps that are not complete. */
 double plan_remaining_s(const Plan *plan);
 int64_t plan_remaining(const Plan *plan);
+
+/* plan_link_data -- <stages>/<data set> -> the prepared folder, a name for people (make data, make compare). Prints where it is. */
+Status plan_link_data(const Plan *plan, const char *stages);
 
 /* schedule_run -- run what is not complete, `jobs` steps side by side, each with `threads` threads (OMP_NUM_THREADS). With one job the
  * steps' own progress bars are shown; with several, one line tells the whole. A step's messages are kept in <out>/stage.log. The first failure

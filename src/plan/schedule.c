@@ -32,7 +32,7 @@ static bool ready(const Run *r, int64_t i)
 {
     const Step *s = &r->plan->steps[i];
     if (s->complete || r->started[i]) return false;
-    bool report = i == r->plan->n - 1; /* reads what every other step wrote */
+    bool report = strcmp(s->program, "11_report") == 0; /* reads what every other step wrote */
     for (int64_t j = 0; report && j < i; j++)
         if (!r->plan->steps[j].complete) return false;
     for (int k = 0; k < s->n_inputs; k++)
@@ -50,8 +50,7 @@ static _Noreturn void become_stage(const Run *r, const Step *s, const char *log)
     (void)snprintf(threads, sizeof threads, "%lld", (long long)r->threads);
     (void)setenv("OMP_NUM_THREADS", threads, 1);
     (void)setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    bool last = s == &r->plan->steps[r->plan->n - 1];
-    if (r->jobs > 1 && !last) {
+    if (r->jobs > 1 && strcmp(s->program, "11_report") != 0) { /* the report's tables are for the terminal */
         int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
         if (fd < 0 || dup2(fd, STDERR_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0) _exit(E_RESOURCE);
     }
