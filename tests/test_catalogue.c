@@ -138,6 +138,16 @@ START_TEST(read_collided_file_without_suffixes)
 }
 END_TEST
 
+START_TEST(read_keys_from_one)
+{
+    Catalogue *c;
+    const char *path = file_with("{\"2\":[\"<a_7>\"],\"1\":[\"<a_3>\"]}");
+    ck_assert_int_eq(catalogue_read(path, arena, 2, &c), OK);
+    expect_sid(c, 0, 1, (int32_t[]){3});
+    expect_sid(c, 1, 1, (int32_t[]){7});
+}
+END_TEST
+
 static const struct { const char *text, *message; } bad[] = {
     {"{\"0\":[\"<a_1>\"]}", "item 1 of 2 is missing"},
     {"{\"0\":[\"<a_1>\"],\"2\":[\"<a_2>\"]}", "key \"2\" is not an item in [0,2)"},
@@ -188,6 +198,7 @@ int main(void)
     tcase_add_test(t, write_then_read);
     tcase_add_test(t, read_four_levels_in_any_order);
     tcase_add_test(t, read_collided_file_without_suffixes);
+    tcase_add_test(t, read_keys_from_one);
     tcase_add_loop_test(t, bad_files_are_refused, 0, (int)(sizeof bad / sizeof *bad));
     tcase_add_test(t, equal_sids_beside_suffixes_are_refused);
     Suite *s = suite_create("catalogue");

@@ -1,6 +1,7 @@
 /* sid/catalogue.c -- SIDs of a catalogue: suffixes, .index.json in and out, and the hash from a SID to its item. */
 #include "sid/catalogue.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,13 +126,14 @@ static int32_t code_parse(const char *text, int level)
     return end[0] == '>' && end[1] == '\0' && v >= 0 && v < 1000000 ? (int32_t)v : -1;
 }
 
-static Status item_parse(const char *path, const cJSON *entry, Catalogue *c)
+/* first: what the file calls item 0. */
+static Status item_parse(const char *path, const cJSON *entry, long first, Catalogue *c)
 {
     const char *key = entry->string ? entry->string : "";
     char *end = NULL;
-    long item = key[0] >= '0' && key[0] <= '9' ? strtol(key, &end, 10) : -1;
+    long item = key[0] >= '0' && key[0] <= '9' ? strtol(key, &end, 10) - first : -1;
     if (item < 0 || *end || item >= c->N)
-        return FAIL(E_INPUT, FIX_INDEX, "%s: key \"%s\" is not an item in [0,%lld)", path, key, (long long)c->N);
+        return FAIL(E_INPUT, FIX_INDEX, "%s: key \"%s\" is not an item in [%ld,%lld)", path, key, first, (long long)c->N + first);
     if (c->length[item]) return FAIL(E_INPUT, FIX_INDEX, "%s: item %ld appears twice", path, item);
     int n = cJSON_IsArray(entry) ? cJSON_GetArraySize(entry) : 0;
     if (n < 1 || n > SID_MAX)
@@ -174,7 +176,11 @@ static Status catalogue_parse(const char *path, const cJSON *tree, Arena *arena,
 {
     if (!cJSON_IsObject(tree)) return FAIL(E_INPUT, FIX_INDEX, "%s: not a JSON object", path);
     if (c->N == 0) return FAIL(E_INPUT, NULL, "%s: a catalogue of no items", path);
-    for (const cJSON *entry = tree->child; entry; entry = entry->next) TRY(item_parse(path, entry, c));
+    char last[24];
+    snprintf(last, sizeof last, "%lld", (long long)c->N);
+    bool from_one = !cJSON_HasObjectItem(tree, "0") && cJSON_HasObjectItem(tree, last);
+    if (from_one) log_warn("%s: keys run from 1 to %s; key 1 is taken as item 0", path, last);
+    for (const cJSON *entry = tree->child; entry; entry = entry->next) TRY(item_parse(path, entry, from_one, c));
     TRY(levels_find(path, c));
     int32_t twin[2];
     if (!index_build(arena, c, twin)) return OK;

@@ -32,7 +32,8 @@ Catalogue *catalogue_from_codes(Arena *arena, int64_t N, int64_t Q, int64_t K, c
 /* catalogue_read / _write -- .index.json. E_INPUT: missing item, code out of range, two items with one SID. N items expected.
  * Q is the length of the shortest SID, K the largest code of a level below Q plus one (a file does not tell how many codes were offered).
  * When all SIDs have one length and some are equal (LETTER's and MiniOneRec's files collide like that), suffixes are assigned as by
- * catalogue_from_codes, with a warning that says how many items were concerned. Equal SIDs beside suffixes are E_INPUT. */
+ * catalogue_from_codes, with a warning that says how many items were concerned. Equal SIDs beside suffixes are E_INPUT.
+ * Keys 1..N instead of 0..N-1 are read as items 0..N-1, with a warning. Whose numbering a foreign file follows is the caller's to know. */
 Status catalogue_read(const char *path, Arena *arena, int64_t N, Catalogue **c);
 Status catalogue_write(const Catalogue *c, const char *path);
 /* Tokens needed in a vocabulary: Q*K + n_suffix. */
