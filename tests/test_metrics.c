@@ -189,7 +189,7 @@ int main(void)
 {
     Suite *suite = suite_create("metrics");
     TCase *tc = tcase_create("all");
-    tcase_set_timeout(tc, 20);
+    tcase_set_timeout(tc, 120);
     suite_add_tcase(suite, tc);
     tcase_add_test(tc, rank_in_list);
     tcase_add_test(tc, rank_at_sid_level);

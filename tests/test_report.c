@@ -487,7 +487,7 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "--keep") == 0) return keep(argv[2]);
     Suite *suite = suite_create("report");
     TCase *tc = tcase_create("all");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 300);
     tcase_add_checked_fixture(tc, setup, teardown);
     suite_add_tcase(suite, tc);
     tcase_add_test(tc, table_forms);

@@ -217,7 +217,7 @@ int main(void)
 {
     Suite *suite = suite_create("run");
     TCase *tc = tcase_create("all");
-    tcase_set_timeout(tc, 20);
+    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     suite_add_tcase(suite, tc);
     tcase_add_test(tc, round_trip_is_exact);

@@ -103,7 +103,7 @@ END_TEST
 
 START_TEST(same_seed_same_bytes_on_any_threads)
 {
-    enum { N = 777 };
+    enum { N = 30000 }; /* large enough to be shared among threads */
     static double a[N], b[N];
     simulate(a, b, N, 0.05, 0.2, 4);
     const int threads = omp_get_max_threads();
@@ -143,7 +143,7 @@ int main(void)
 {
     Suite *suite = suite_create("significance");
     TCase *tc = tcase_create("all");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, setup, teardown);
     suite_add_tcase(suite, tc);
     tcase_add_test(tc, exact_p_by_hand);

@@ -8,6 +8,8 @@
 #include "base/rng.h"
 #include "base/status.h"
 
+enum { SERIAL_DRAWS = 8000000 };
+
 static int ascending(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -35,7 +37,8 @@ static void bootstrap(const double *d, int64_t n, uint64_t seed, int64_t R, Aren
 {
     double *mean = ARENA_NEW(tmp, double, R);
     const uint32_t size = (uint32_t)n, threshold = (uint32_t)(0u - size) % size;
-#pragma omp parallel for schedule(static)
+    /* small cases stay on one thread: on a busy machine waking the others takes longer than the work */
+#pragma omp parallel for schedule(static) if (n * R > SERIAL_DRAWS)
     for (int64_t b = 0; b < R; b++) {
         Rng r = rng_make(seed, RNG_STAGE_REPORT, RNG_BOOTSTRAP, 0, (uint64_t)b);
         double sum = 0.0;
@@ -80,7 +83,7 @@ static double sign_flip(const double *d, int64_t m, uint64_t seed, int64_t P, bo
         }
         return (double)hits / (double)all;
     }
-#pragma omp parallel for schedule(static) reduction(+ : hits)
+#pragma omp parallel for schedule(static) reduction(+ : hits) if (m * P > SERIAL_DRAWS)
     for (int64_t b = 0; b < P; b++) hits += flipped_sum(d, m, seed, (uint64_t)b) >= observed;
     return (double)(1 + hits) / (double)(P + 1);
 }
