@@ -1,5 +1,6 @@
 /* tests/test_sft.c -- the trainer: it learns, repeats itself, resumes to the same bytes (also after kill -9), and stops on bad numbers. */
 #include <check.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "rec/beam.h"
 #include "rec/sft.h"
 
 enum { N = 40, K = 8, USERS = 120, LENGTH = 9 };
@@ -140,10 +142,46 @@ START_TEST(level_softmax_learns_too)
 {
     World w = make_world("level");
     w.o.epochs = 40;
-    w.o.level_softmax = true;
+    w.o.softmax = SOFTMAX_LEVEL;
+    w.o.renorm = true;
     SftResult r;
     ck_assert_int_eq(train(&w, &r), OK);
     ck_assert_msg(r.best_ndcg10 > 0.9, "NDCG@10 %.3f", r.best_ndcg10);
+    destroy_world(&w);
+}
+END_TEST
+
+/* What SOFTMAX_TRIE minimises is the very quantity that ranks: over the whole catalogue the renormalised beam scores are a distribution, and the
+ * mean of the targets' scores is the validation loss that training reported. */
+START_TEST(trie_softmax_is_what_the_beam_ranks_by)
+{
+    World w = make_world("trie");
+    w.o.epochs = 30;
+    w.o.softmax = SOFTMAX_TRIE;
+    w.o.renorm = true;
+    w.o.valid_rows = 0;
+    SftResult r;
+    ck_assert_int_eq(train(&w, &r), OK);
+    ck_assert_msg(r.best_ndcg10 > 0.9, "NDCG@10 %.3f", r.best_ndcg10);
+    Decoder *d;
+    ck_assert_int_eq(decoder_load(w.be, w.dir, 256, false, &d), OK);
+    BeamOptions o = {.width = N, .top_k = N, .score = BEAM_RENORM, .max_prompt = sequence_prompt_capacity(&w.builder)};
+    BeamSearch *beam = beam_create(d, w.trie, &o);
+    int32_t *item = ARENA_NEW(w.arena, int32_t, USERS * N);
+    real *score = ARENA_NEW(w.arena, real, USERS * N);
+    ck_assert_int_eq(beam_rank_rows(beam, &w.builder, &w.data.valid, NULL, USERS, &(BeamResult){.item = item, .score = score}, NULL), OK);
+    double loss = 0;
+    for (int64_t u = 0; u < USERS; ++u) {
+        double sum = 0;
+        for (int64_t k = 0; k < N; ++k) {
+            sum += exp((double)score[u * N + k]);
+            if (item[u * N + k] == w.data.valid.target[u]) loss -= (double)score[u * N + k] / USERS;
+        }
+        ck_assert_msg(fabs(sum - 1) < 1e-4, "row %lld: the scores sum to %.6f", (long long)u, sum);
+    }
+    ck_assert_msg(fabs(loss - r.best_valid_loss) < 1e-4 * (1 + loss), "beam %.6f, training %.6f", loss, r.best_valid_loss);
+    beam_destroy(beam);
+    decoder_destroy(d);
     destroy_world(&w);
 }
 END_TEST
@@ -287,6 +325,7 @@ int main(void)
     tcase_set_timeout(t, 240);
     tcase_add_test(t, it_learns_what_can_be_learnt);
     tcase_add_test(t, level_softmax_learns_too);
+    tcase_add_test(t, trie_softmax_is_what_the_beam_ranks_by);
     tcase_add_test(t, same_seed_same_bytes_other_seed_other_bytes);
     tcase_add_test(t, resumed_is_uninterrupted);
     tcase_add_test(t, killed_and_resumed_is_uninterrupted);

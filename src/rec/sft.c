@@ -108,7 +108,7 @@ static Status train_step(SftTrainer *t, double *grad_norm)
     Dropout drop = {o->dropout, rng_key(o->seed, RNG_STAGE_SFT, RNG_DROPOUT), (uint64_t)t->s.step};
     params_zero_grad(t->params);
     decoder_forward(t->decoder, batch_finish(b), b->token, drop);
-    TRY(decoder_loss(t->decoder, b->target, o->level_softmax ? b->range : NULL, b->weight, t->logp));
+    TRY(sft_loss(t, b, b->weight, t->logp));
     for (int64_t i = 0; i < b->T; ++i) loss -= (double)b->weight[i] * (double)t->logp[i];
     if (!isfinite(loss)) return not_finite(t, "the loss");
     Status status = adamw_step(&t->opt, t->params, grad_norm);
@@ -222,6 +222,7 @@ static void open_trainer(SftTrainer *t)
     t->token = ARENA_NEW(t->arena, int32_t, o->batch_tokens);
     t->target = ARENA_NEW(t->arena, int32_t, o->batch_tokens);
     t->logp = ARENA_NEW(t->arena, real, o->batch_tokens);
+    sft_loss_create(t);
     t->opt = (AdamW){.lr = o->lr, .beta1 = 0.9, .beta2 = o->beta2, .eps = 1e-8, .weight_decay = o->weight_decay, .max_norm = o->clip,
                      .min_lr_ratio = o->min_lr_ratio, .warmup_steps = o->warmup_steps};
     t->opt.total_steps = o->epochs * sft_steps_per_epoch(o, t->in);
@@ -232,6 +233,7 @@ static void close_trainer(SftTrainer *t)
 {
     if (t->log != NULL) fclose(t->log);
     sft_validator_destroy(t);
+    sft_loss_destroy(t);
     batch_destroy(t->batch);
     if (t->ema != NULL) t->in->be->release(t->in->be, t->ema);
     decoder_destroy(t->decoder);
@@ -260,6 +262,7 @@ Status sft_train(const SftOptions *o, const SftInput *in, const char *dir, SftRe
     if (in->data->train.n == 0 || in->data->valid.n == 0)
         return FAIL(E_INPUT, "rebuild the data set with 02_preprocess", "%s: %lld training sequences, %lld validation rows", in->data->dir,
                     (long long)in->data->train.n, (long long)in->data->valid.n);
+    REQUIRE(o->softmax == SOFTMAX_FULL || o->renorm, "a restricted softmax needs renormalised beam scores");
     TRY(dir_make(dir));
     SftTrainer t = {.o = o, .in = in, .dir = dir};
     open_trainer(&t);

@@ -20,12 +20,16 @@
 #include "rec/tasks.h"
 #include "sid/trie.h"
 
+/* What the softmax of a SID target runs over (rec/sft_loss.c). Models trained with LEVEL or TRIE are ranked by BEAM_RENORM. */
+typedef enum SoftmaxMode { SOFTMAX_FULL, SOFTMAX_LEVEL, SOFTMAX_TRIE } SoftmaxMode;
+
 typedef struct SftOptions {
     uint64_t seed;
     int64_t epochs, batch_tokens, eval_every, patience, valid_rows, beam;
     double lr, min_lr_ratio, weight_decay, beta2, clip, dropout, ema; /* min_lr_ratio 1: constant after warm-up; ema 0: off */
     int64_t warmup_steps;
-    bool level_softmax;        /* softmax over the codes of the target's level only, here and in beam scores */
+    SoftmaxMode softmax;
+    bool renorm;               /* rank validation rows by BEAM_RENORM; required unless SOFTMAX_FULL */
     int64_t log_steps, checkpoint_steps; /* steps between log rows; between checkpoints (0: only at evaluations) */
     int64_t stop_after_steps;  /* > 0: leave (resumable) after this many steps of this call; for tests and schedulers */
 } SftOptions;

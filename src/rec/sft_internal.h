@@ -25,6 +25,8 @@ typedef struct SftValidator {
     real *logp;
 } SftValidator;
 
+typedef struct SftLoss SftLoss;           /* sft_loss.c */
+
 typedef struct SftTrainer {
     const SftOptions *o;
     const SftInput *in;
@@ -41,11 +43,18 @@ typedef struct SftTrainer {
     int32_t *token, *target;              /* (batch_tokens) one sample */
     real *logp;                           /* (batch_tokens) */
     SftValidator valid;
+    SftLoss *loss;                        /* NULL unless SOFTMAX_TRIE */
     double interval_start_s;
     int64_t interval_tokens;              /* for the log's rate */
 } SftTrainer;
 
 typedef struct SftScore { double ndcg10, hr10, loss; } SftScore;
+
+/* sft_loss.c */
+void sft_loss_create(SftTrainer *t);
+void sft_loss_destroy(SftTrainer *t);
+/* decoder_loss under the chosen softmax, after decoder_forward of `b`; weight NULL: no gradients. */
+Status sft_loss(SftTrainer *t, const Batch *b, const real *weight, real *logp);
 
 /* sft_validate.c */
 Status sft_validator_create(SftTrainer *t);

@@ -27,7 +27,7 @@ Status sft_validator_create(SftTrainer *t)
     v->logp = t->logp;
     if (capacity + SID_MAX > o->batch_tokens)
         return FAIL(E_USAGE, "raise --batch-tokens", "a prompt of %lld tokens does not fit a batch of %lld", (long long)capacity, (long long)o->batch_tokens);
-    BeamOptions beam = {.width = o->beam, .top_k = o->beam, .score = o->level_softmax ? BEAM_RENORM : BEAM_MASK, .max_prompt = capacity};
+    BeamOptions beam = {.width = o->beam, .top_k = o->beam, .score = o->renorm ? BEAM_RENORM : BEAM_MASK, .max_prompt = capacity};
     v->beam = beam_create(t->decoder, t->in->trie, &beam);
     return OK;
 }
@@ -51,7 +51,7 @@ static Status target_loss(SftTrainer *t, double *loss)
             if (!batch_add(v->batch, builder->vocab, row, n, t->token, t->target, 1)) break;
         }
         decoder_forward(t->decoder, batch_finish(v->batch), v->batch->token, (Dropout){0, 0, 0});
-        TRY(decoder_loss(t->decoder, v->batch->target, t->o->level_softmax ? v->batch->range : NULL, NULL, v->logp));
+        TRY(sft_loss(t, v->batch, NULL, v->logp));
         for (int64_t i = 0; i < v->batch->T; ++i) *loss -= (double)v->logp[i];
     }
     *loss /= (double)v->n;
