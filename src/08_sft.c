@@ -16,9 +16,9 @@
 #include "io/manifest.h"
 #include "rec/sft.h"
 
-static const char *data_dir, *sids_dir, *labels_dir, *out, *backend_name, *window_name, *softmax_name;
+static const char *data_dir, *sids_dir, *labels_dir, *out, *backend_name, *window_name;
 static int64_t seed, threads, layers, width, heads, kv_heads, ffn, max_history, merges;
-static bool tied, qk_norm, bias, align;
+static bool tied, qk_norm, bias, align, level_softmax, trie_softmax;
 static SftOptions o;
 static TaskOptions task;
 
@@ -44,8 +44,9 @@ static const CliOption options[] = {
     {"clip", CLI_REAL, &o.clip, "1", 0, 1000, "", "gradient norm; 0 = off", NULL},
     {"dropout", CLI_REAL, &o.dropout, "0.2", 0, 0.95, "", "embedding and residual branches", NULL},
     {"ema", CLI_REAL, &o.ema, "0.999", 0, 0.999999, "", "decay of the averaged weights that are judged and saved; 0 = off", NULL},
-    {"softmax", CLI_ENUM, &softmax_name, "level", 0, 0, "", "of a SID token: the vocabulary, its level's codes, what the trie allows", "full|level|trie"},
-    {"renorm", CLI_FLAG, &o.renorm, "1", 0, 1, "", "beam scores renormalised over what the trie allows (always with level and trie)", NULL},
+    {"level-softmax", CLI_FLAG, &level_softmax, "1", 0, 1, "", "softmax of a SID token over its level's codes; 0 = the vocabulary", NULL},
+    {"trie-softmax", CLI_FLAG, &trie_softmax, "0", 0, 1, "", "softmax of a SID token over what the trie allows (then --level-softmax is idle)", NULL},
+    {"renorm", CLI_FLAG, &o.renorm, "1", 0, 1, "", "beam scores renormalised over what the trie allows (always, with a restricted softmax)", NULL},
     {"layers", CLI_INT, &layers, "4", 1, 128, "", "transformer layers", NULL},
     {"width", CLI_INT, &width, "128", 8, 16384, "", "hidden size", NULL},
     {"heads", CLI_INT, &heads, "4", 1, 256, "", "attention heads", NULL},
@@ -167,7 +168,7 @@ static Status write_summary(const Inputs *in, const SftResult *r)
     cJSON_AddBoolToObject(tree, "simulated", in->data->simulated);
     cJSON_AddNumberToObject(tree, "parameters", (double)r->n_params);
     cJSON_AddNumberToObject(tree, "max_history", (double)in->builder.max_history);
-    cJSON_AddStringToObject(tree, "softmax", softmax_name);
+    cJSON_AddStringToObject(tree, "softmax", trie_softmax ? "trie" : level_softmax ? "level" : "full");
     cJSON_AddBoolToObject(tree, "level_softmax", o.renorm); /* read by 10_evaluate: rank by renormalised scores */
     cJSON_AddNumberToObject(tree, "steps", (double)r->steps);
     cJSON_AddNumberToObject(tree, "epochs", (double)r->epochs);
@@ -199,7 +200,7 @@ int main(int argc, char **argv)
 {
     cli_parse("08_sft", "supervised training of the generative model", options, argc, argv);
     o.seed = (uint64_t)seed;
-    o.softmax = strcmp(softmax_name, "full") == 0 ? SOFTMAX_FULL : strcmp(softmax_name, "level") == 0 ? SOFTMAX_LEVEL : SOFTMAX_TRIE;
+    o.softmax = trie_softmax ? SOFTMAX_TRIE : level_softmax ? SOFTMAX_LEVEL : SOFTMAX_FULL;
     o.renorm = o.renorm || o.softmax != SOFTMAX_FULL;
     if (width % heads != 0 || (width / heads) % 2 != 0 || (kv_heads > 0 && heads % kv_heads != 0))
         MUST(FAIL(E_USAGE, "width / heads must be even, and heads a multiple of kv-heads", "width %lld, heads %lld, kv-heads %lld", (long long)width,
