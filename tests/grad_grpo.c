@@ -39,9 +39,9 @@ static Case make_case(uint64_t seed, GrpoRatio ratio)
     Case c = {.o = {.ratio = ratio, .epsilon = 0.2, .beta = 0.3}};
     Rng r = rng_make(seed, RNG_STAGE_TEST, RNG_NOISE, 0, 0);
     for (int i = 0; i < N; i++) {
-        c.lp[i] = -3 * rng_uniform(&r) - 0.1;
-        c.old[i] = c.lp[i] + 1.4 * rng_uniform(&r) - 0.7;
-        c.ref[i] = c.lp[i] + rng_normal(&r);
+        c.lp[i] = (real)(-3 * rng_uniform(&r) - 0.1);
+        c.old[i] = c.lp[i] + (real)(1.4 * rng_uniform(&r) - 0.7);
+        c.ref[i] = c.lp[i] + (real)rng_normal(&r);
         c.mask[i] = i % T == 0 || rng_uniform(&r) < 0.7;
     }
     for (int s = 0; s < S; s++) {
@@ -57,13 +57,13 @@ static double largest_error(Case *c, const real *claimed)
     double error = 0, scale = 0;
     for (int i = 0; i < N; i++) {
         real keep = c->lp[i];
-        c->lp[i] = keep + STEP;
+        c->lp[i] = keep + (real)STEP;
         double up = value_of(c, NULL);
-        c->lp[i] = keep - STEP;
+        c->lp[i] = keep - (real)STEP;
         double down = value_of(c, NULL);
         c->lp[i] = keep;
         double d = (up - down) / (2 * STEP);
-        if (!(fabs(d - claimed[i]) <= error)) error = fabs(d - claimed[i]);
+        if (!(fabs(d - (double)claimed[i]) <= error)) error = fabs(d - (double)claimed[i]);
         if (fabs(d) > scale) scale = fabs(d);
     }
     return error / scale;
@@ -85,7 +85,7 @@ START_TEST(objective)
         unclipped.o.epsilon = 1e6;
         value_of(&unclipped, broken);
         ck_assert(!(largest_error(&c, broken) <= TOLERANCE));
-        for (int i = 0; i < N; i++) broken[i] = dlp[i] / (double)c.copies[i / T]; /* twin 3: copies are not counted */
+        for (int i = 0; i < N; i++) broken[i] = dlp[i] / (real)c.copies[i / T]; /* twin 3: copies are not counted */
         ck_assert(!(largest_error(&c, broken) <= TOLERANCE));
         Case other = c; /* twin 4: the ratio of the other kind */
         other.o.ratio = ratio == GRPO_TOKEN ? GRPO_SEQUENCE : GRPO_TOKEN;
@@ -132,8 +132,8 @@ static Whole make_whole(Backend *be, GrpoRatio ratio, double temperature)
         Rng g = rng_make(3, RNG_STAGE_TEST, RNG_NOISE, (uint32_t)(s / G), (uint64_t)item[s]);
         advantage[s] = rng_normal(&g);
         for (int k = 0; k < SID_MAX; k++) {
-            ref[s * SID_MAX + k] = old[s * SID_MAX + k] + 0.5 * rng_normal(&g);
-            old[s * SID_MAX + k] += 0.8 * rng_uniform(&g) - 0.4;
+            ref[s * SID_MAX + k] = old[s * SID_MAX + k] + (real)(0.5 * rng_normal(&g));
+            old[s * SID_MAX + k] += (real)(0.8 * rng_uniform(&g) - 0.4);
         }
     }
     x.b = (GrpoBatch){.n = P, .G = G, .offset = x.w.offset, .token = x.w.prompt, .item = item, .old = old, .ref = ref, .advantage = advantage};
@@ -146,13 +146,13 @@ static double whole_error(Whole *x, const real *claimed, double temperature)
     double error = 0, scale = 0;
     for (int64_t i = 0; i < p->count; i += 7) { /* every seventh weight, of every tensor */
         real keep = p->value[i];
-        p->value[i] = keep + STEP;
+        p->value[i] = keep + (real)STEP;
         double up = whole_loss(x, temperature);
-        p->value[i] = keep - STEP;
+        p->value[i] = keep - (real)STEP;
         double down = whole_loss(x, temperature);
         p->value[i] = keep;
         double d = (up - down) / (2 * STEP);
-        if (!(fabs(d - claimed[i]) <= error)) error = fabs(d - claimed[i]);
+        if (!(fabs(d - (double)claimed[i]) <= error)) error = fabs(d - (double)claimed[i]);
         if (fabs(d) > scale) scale = fabs(d);
     }
     return error / scale;
@@ -169,7 +169,7 @@ START_TEST(decoder_and_all)
     memcpy(claimed, p->grad, (size_t)p->count * sizeof(real));
     double error = whole_error(&x, claimed, x.temperature);
     ck_assert_msg(error <= TOLERANCE, "relative error %.3g", error);
-    for (int64_t i = 0; i < p->count; i++) broken[i] = claimed[i] * x.temperature; /* twin 1: the chain rule forgets the temperature */
+    for (int64_t i = 0; i < p->count; i++) broken[i] = claimed[i] * (real)x.temperature; /* twin 1: the chain rule forgets the temperature */
     ck_assert(!(whole_error(&x, broken, x.temperature) <= TOLERANCE));
     params_zero_grad(p); /* twin 2: the gradient of the policy at another temperature */
     whole_loss(&x, 1);
@@ -179,7 +179,7 @@ START_TEST(decoder_and_all)
     x.max_tokens = x.w.m.max_prompt + SID_MAX;
     params_zero_grad(p);
     whole_loss(&x, x.temperature);
-    for (int64_t i = 0; i < p->count; i++) ck_assert(fabs(p->grad[i] - claimed[i]) <= 1e-12);
+    for (int64_t i = 0; i < p->count; i++) ck_assert(fabs((double)p->grad[i] - (double)claimed[i]) <= 1e-12);
     world_destroy(&x.w);
     be->destroy(be);
 }
