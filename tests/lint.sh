@@ -8,7 +8,8 @@ say() { echo "lint: $*"; bad=1; }
 for compiler in gcc clang; do
     command -v $compiler >/dev/null 2>&1 || { echo "lint: $compiler is not installed, skipped"; continue; }
     for width in float double; do
-        printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} sh -c \
+        # gradient checks are built in double only
+        printf '%s\n' "$@" | { [ $width = double ] && cat || grep -v '^tests/grad_'; } | xargs -P "$(nproc)" -I{} sh -c \
             "$compiler $FLAGS -fopenmp -Werror -DREAL=$width -fsyntax-only {} || { echo 'lint: {} ($compiler, $width)'; exit 255; }" || bad=1
     done
 done
