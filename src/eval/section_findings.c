@@ -88,16 +88,24 @@ static void say_bracket(Doc *d, const SetResults *s)
                    "knowing why it does not.", s->label, low, s->full->label, full, high);
 }
 
+/* The same comparison with the history removed from both rankings, and whether it tells another story; "" where that was not judged. */
+static const char *masked_text(Doc *d, const SetResults *s, const MethodResults *a, const MethodResults *b, int verdict, const ReportOptions *o)
+{
+    Comparison c;
+    if (!results_compare(s, a, b, "test.masked", METRIC_NDCG_10, o->seed, &c)) return "";
+    const int masked = c.low > 0 ? 1 : c.high < 0 ? -1 : 0;
+    return arena_printf(d->arena, " With the history removed from both rankings%s: %s.", masked == verdict ? "" : " **the verdict is another one**",
+                        difference_text(&c, d->arena));
+}
+
 static void say_baseline(Doc *d, const SetResults *s, const ReportOptions *o)
 {
     Comparison c;
     if (s->full == NULL || s->strongest == NULL || !results_compare(s, s->full, s->strongest, "test", METRIC_NDCG_10, o->seed, &c)) return;
     const char *text = difference_text(&c, d->arena);
     const char *verdict = c.low > 0 ? "is better than" : c.high < 0 ? "is **worse** than" : "cannot be told apart from";
-    const char *masked = "";
-    if (results_compare(s, s->full, s->strongest, "test.masked", METRIC_NDCG_10, o->seed, &c))
-        masked = arena_printf(d->arena, " With the history removed from both rankings: %s.", difference_text(&c, d->arena));
-    doc_say(d, "**Against the strongest baseline, %s.** %s %s %s on NDCG@10: %s.%s", s->label, s->full->label, verdict, s->strongest->label, text, masked);
+    doc_say(d, "**Against the strongest baseline, %s.** %s %s %s on NDCG@10: %s.%s", s->label, s->full->label, verdict, s->strongest->label, text,
+            masked_text(d, s, s->full, s->strongest, c.low > 0 ? 1 : c.high < 0 ? -1 : 0, o));
 }
 
 static void say_interests(Doc *d, const SetResults *s, const ReportOptions *o)
@@ -114,8 +122,8 @@ static void say_interests(Doc *d, const SetResults *s, const ReportOptions *o)
     }
     const char *text = difference_text(&c, d->arena);
     const char *verdict = c.low > 0 ? "helped" : c.high < 0 ? "**hurt**" : "made no difference that these rows can show";
-    doc_say(d, "**Mined interests, %s.** They %s: NDCG@10 with minus without, %s.%s", s->label, verdict, text,
-            s->simulated && c.low > 0 ? " Read with the caveat on the sample's answers below." : "");
+    doc_say(d, "**Mined interests, %s.** They %s: NDCG@10 with minus without, %s.%s%s", s->label, verdict, text,
+            masked_text(d, s, s->full, s->without_interests, c.low > 0 ? 1 : c.high < 0 ? -1 : 0, o), s->simulated && c.low > 0 ? " Read with the caveat on the sample's answers below." : "");
 }
 
 static void say_rl(Doc *d, const SetResults *s, const ReportOptions *o)
