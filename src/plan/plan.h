@@ -42,7 +42,7 @@ typedef struct PlanOptions {
     int64_t seeds;           /* 0: as the experiments say */
     const char *only;        /* comma-separated methods, "" = all, "none" = the data alone, without a report */
     const char *run, *run_name; /* make compare: a ranking file and its name; "" otherwise */
-    bool complete_only;      /* make compare: report only methods whose results are already there */
+    bool complete_only;      /* make compare: methods whose results are there, and baselines that take under a minute */
 } PlanOptions;
 
 typedef struct Plan {
