@@ -21,7 +21,7 @@ static const CliOption OPTIONS[] = {
     {"data", CLI_STR, &data, "auto", 0, 0, "", "auto, sample, amazon or the name of one set", NULL},
     {"source", CLI_STR, &source, "", 0, 0, "", "folder or URL of the real data (DIGR_DATA)", NULL},
     {"seeds", CLI_INT, &seeds, "0", 0, 100, "", "seeds of every trained row; 0: as paper/experiments.json says", NULL},
-    {"jobs", CLI_INT, &jobs, "0", 0, 64, "", "steps side by side; 0: one a core for the sample, one for real data", NULL},
+    {"jobs", CLI_INT, &jobs, "0", 0, 64, "", "steps side by side; 0: one a core", NULL},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "threads a step; 0: cores divided by jobs", NULL},
     {"methods", CLI_STR, &only, "", 0, 0, "", "comma-separated methods instead of all; none: prepare the data only", NULL},
     {"run", CLI_STR, &run, "", 0, 0, "FILE", "a ranking file to judge beside the others (make compare)", NULL},
@@ -74,10 +74,10 @@ int main(int argc, char **argv)
         MUST(FAIL(E_USAGE, "make compare RUN=my.run DATA=beauty NAME=MyMethod", "a ranking file belongs to one data set: name it"));
     const char *chosen = choose_data(arena);
     if (results[0] == '\0') results = arena_printf(arena, "results/%s%s%s", run[0] != '\0' ? "compare-" : "", chosen, seeds > 0 ? arena_printf(arena, "-%lldseeds", (long long)seeds) : "");
-    bool sample = strncmp(chosen, "sample", 6) == 0;
     int64_t cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (cores < 1) cores = 1;
-    if (jobs == 0) jobs = sample ? (cores < 64 ? cores : 64) : 1;
+    /* With batches of about a thousand tokens two steps of one thread each beat one step of two threads (REPRODUCE.md). */
+    if (jobs == 0) jobs = cores < 64 ? cores : 64;
     if (threads == 0) threads = cores / jobs > 0 ? cores / jobs : 1;
     PlanOptions o = {.experiments = experiments, .data = chosen, .bin = bin, .stages = stages, .source = source, .results = results, .seeds = seeds,
                      .only = only, .run = run, .run_name = run_name, .complete_only = run[0] != '\0'};
