@@ -58,8 +58,8 @@ static const char *choose_data(Arena *arena)
 
 static void say_plan(const Plan *plan, const char *chosen, int64_t n_jobs, int64_t n_threads)
 {
-    double s = plan_remaining_s(plan);
-    (void)fprintf(stderr, "reproduce %s: %lld steps, %lld to do, about %.0f minutes on two cores; %lld at a time, %lld thread%s each; stages in %s, report in %s\n",
+    double s = plan_remaining_s(plan) / (double)n_jobs; /* the estimates are for one step alone on one core */
+    (void)fprintf(stderr, "reproduce %s: %lld steps, %lld to do, about %.0f minutes; %lld at a time, %lld thread%s each; stages in %s, report in %s\n",
                   chosen, (long long)plan->n, (long long)plan_remaining(plan), s < 60 ? 1 : s / 60, (long long)n_jobs, (long long)n_threads,
                   n_threads == 1 ? "" : "s", stages, results);
 }

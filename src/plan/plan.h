@@ -28,7 +28,7 @@ typedef struct Step {
     int64_t inputs[STEP_MAX_INPUTS]; /* steps that must be complete before */
     int n_inputs;
     const char *out;     /* cache/stages/08_sft/0123456789abcdef */
-    double cost_s;       /* estimate on two cores, from experiments.json */
+    double cost_s;       /* estimate on one core, from experiments.json */
     bool complete;       /* manifest.json is there */
 } Step;
 

@@ -98,7 +98,7 @@ static void duration(char *out, size_t n, double s)
 static double left_s(const Run *r)
 {
     double elapsed = time_now_s() - r->start_s, share = r->total_cost_s > 0 ? r->done_cost_s / r->total_cost_s : 0;
-    double guess = r->total_cost_s - r->done_cost_s;
+    double guess = (r->total_cost_s - r->done_cost_s) / (double)r->jobs;
     if (share <= 0) return guess;
     double extrapolated = elapsed * (1 - share) / share;
     return share * extrapolated + (1 - share) * fmin(guess, 4 * extrapolated + 1);
