@@ -13,7 +13,7 @@
 #include "data/rawsample.h"
 #include "data/sample.h"
 #include "data/simulate.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/manifest.h"
 
 static const char *items_dir, *category, *out;

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "data/acquire.h"
 #include "data/registry.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 static const char *dataset, *registry, *out;
 static AcquireSettings settings;

@@ -13,7 +13,7 @@
 #include "base/cli.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/manifest.h"
 #include "llm/label.h"
 

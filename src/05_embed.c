@@ -20,7 +20,7 @@
 #include "base/cli.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/manifest.h"
 #include "io/npy.h"
 #include "sid/itemdoc.h"

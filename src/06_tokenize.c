@@ -19,7 +19,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "data/dataset.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/manifest.h"
 #include "io/npy.h"
 #include "sid/catalogue.h"

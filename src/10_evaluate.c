@@ -15,7 +15,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "eval/evaluation.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/manifest.h"
 #include "rec/beam_model.h"
 

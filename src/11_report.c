@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "eval/expected.h"
 #include "eval/report.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/manifest.h"
 
 static const char *index_path, *out, *verify, *write_expected;

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/rng.h"
 #include "eval/evaluation.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 enum { FIXTURE_ROWS = 600, FIXTURE_ITEMS = 480 };
 

@@ -74,7 +74,7 @@ static void format_count(char *out, size_t n, int64_t value)
     out[at] = '\0';
 }
 
-static void format_duration(char *out, size_t n, double s)
+void format_duration(char *out, size_t n, double s)
 {
     long t = (long)(s + 0.5);
     if (t < 60) (void)snprintf(out, n, "%lds", t);

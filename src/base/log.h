@@ -8,6 +8,7 @@
 #define DIGR_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 void log_open(const char *program, bool quiet); /* program: a literal such as "08_sft" */
@@ -26,6 +27,9 @@ void progress_begin(Progress *p, const char *unit, int64_t total, int64_t done);
 /* format/...: extra text such as "loss 2.31"; NULL for none. */
 void progress_update(Progress *p, int64_t done, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void progress_end(Progress *p);
+
+/* format_duration -- seconds for people: 42s, 3m07s, 2h05m; out of n bytes (16 are enough). */
+void format_duration(char *out, size_t n, double s);
 
 double time_now_s(void);     /* monotonic seconds */
 int64_t peak_memory_bytes(void); /* peak resident set of this process */

@@ -12,7 +12,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/download.h"
 
 enum { PROBE_S = 4 };

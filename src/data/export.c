@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 enum { TEXTS = 6 };
 static const char *const text_names[TEXTS] = {"title", "brand", "categories", "description", "keywords", "caption"};

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "data/import.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/stream.h"
 
 static const char *const part_names[3] = {"train", "valid", "test"};

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "data/import.h"
 #include "data/textclean.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/stream.h"
 
 static const char fix_times[] = "timestamps.txt must have the lines of sequences.txt, word for word; remove it to go without times";

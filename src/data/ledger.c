@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 enum { MAX_LINES = 100000, MAX_SHOWN = 10, MAX_RULES = 32 };
 

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "data/strtable.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/stream.h"
 
 #define ORACLE_FORMAT "digr-oracle/1"

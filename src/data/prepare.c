@@ -12,7 +12,7 @@
 #include "data/export.h"
 #include "data/import.h"
 #include "data/split.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 typedef struct Prepare {
     Arena *arena;

@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "base/rng.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/gzip.h"
 
 RawSamplePaths rawsample_paths(const char *dir, const char *category, Arena *arena) {

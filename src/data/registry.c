@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 const char *const registry_sequence_files[] = {"sequences.txt", "items.jsonl", "timestamps.txt", "users.txt", "minionerec_train.tsv",
                                                "minionerec_valid.tsv", "minionerec_test.tsv", NULL};

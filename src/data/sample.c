@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "data/strtable.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/stream.h"
 
 static const char fix_restore[] = "restore data_prep/sample from version control";

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/stream.h"
 
 static void read_header(const char *line, Arena *arena, Log *log)

@@ -6,7 +6,7 @@
 
 #include "eval/doc_style.h"
 #include "eval/markup.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 /* ------------------------------------------------------------------ building */
 

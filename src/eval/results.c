@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 #define PART_NAME(name) #name,
 static const char *const PART_NAMES[PART_COUNT] = {RESULT_PARTS(PART_NAME)};

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/stream.h"
 
 /* ------------------------------------------------------------------ writing */

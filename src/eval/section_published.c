@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "eval/sections.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 static const char *const PUBLISHED_METRICS[] = {"HR@3", "NDCG@3", "HR@5", "NDCG@5", "HR@10", "NDCG@10"};
 enum { N_PUBLISHED = 6 };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "eval/markup.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 /* ------------------------------------------------------------------ filling */
 

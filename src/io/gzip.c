@@ -7,7 +7,7 @@
 #include <zlib.h>
 
 #include "base/arena.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 enum { OUT_BYTES = 1 << 16, PRINTF_BYTES = 1 << 12, LEVEL = 6 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/stream.h"
 
 static const char *const facet_names[N_FACETS] = {"project", "practice", "situation", "constraint", "goal"};

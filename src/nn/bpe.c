@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "io/stream.h"
 #include "nn/bpe_internal.h"
 #include "nn/bpe_split.h"

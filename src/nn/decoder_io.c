@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "nn/decoder_internal.h"
 
 typedef struct Architecture { const char *model_type, *class_name; bool attention_bias, qk_norm; } Architecture;

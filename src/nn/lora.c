@@ -12,7 +12,7 @@
 
 #include "base/json.h"
 #include "base/rng.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 #include "nn/decoder_internal.h"
 
 typedef struct LoraSite { int64_t A[3], B[3]; } LoraSite; /* parameter indices */

@@ -86,14 +86,6 @@ static Status start(Run *r, int64_t i)
     return OK;
 }
 
-static void duration(char *out, size_t n, double s)
-{
-    long t = (long)(s + 0.5);
-    if (t < 60) (void)snprintf(out, n, "%lds", t);
-    else if (t < 3600) (void)snprintf(out, n, "%ldm%02lds", t / 60, t % 60);
-    else (void)snprintf(out, n, "%ldh%02ldm", t / 3600, t / 60 % 60);
-}
-
 /* Estimates are for one step alone on the machine; what has been done so far corrects them for this machine and for steps side by side. */
 static double left_s(const Run *r)
 {
@@ -114,7 +106,7 @@ static void draw(Run *r, bool force)
     memset(bar, '.', 24);
     memset(bar, '#', (size_t)(24 * fmin(fmax(share, 0), 1)));
     bar[24] = '\0';
-    duration(left, sizeof left, left_s(r));
+    format_duration(left, sizeof left, left_s(r));
     size_t at = 0;
     for (int64_t w = 0; w < r->jobs && at < sizeof titles - 1; w++)
         if (r->worker[w].pid != 0)

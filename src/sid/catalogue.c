@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "io/atomic.h"
+#include "base/atomic.h"
 
 #define FIX_INDEX "the file must hold one entry \"item\": [\"<a_1>\",\"<b_2>\",...] for each item; rebuild it with 06_tokenize"
 

@@ -1,7 +1,7 @@
 /* tensor/backend.h -- the one interface behind which all heavy arithmetic happens.
  *
  * ROOM tensor: backends. Depends on base. `ref` is naive loops and the executable specification; `cpu` overrides with
- * OpenBLAS and fused OpenMP kernels; `cuda` keeps the same contract on a GPU. No model code lives here.
+ * register-tile matrix products and fused OpenMP kernels; `cuda` keeps the same contract on a GPU. No model code lives here.
  *
  * Conventions: row-major; `ld*` = elements between rows; pointers are in the backend's memory (host memory for ref and cpu);
  * ops are ordered, as on one stream; results are the same bytes for the same inputs and thread count (no atomics).
@@ -141,8 +141,8 @@ struct Backend {
 
 /* backend_ref -- naive loops, one thread; the specification. */
 Backend *backend_ref(void);
-/* backend_cpu -- OpenBLAS (one thread a call, rows split over OpenMP threads) and fused kernels. threads 0: all cores.
- * In a double build it uses dgemm. */
+/* backend_cpu -- register-tile matrix products and fused kernels, rows split over OpenMP threads; no BLAS is called. threads 0: as many as
+ * OMP_NUM_THREADS allows, all cores when it is unset. The same source serves float and double builds. */
 Backend *backend_cpu(int threads);
 /* backend_cuda -- NULL when not built in or when no device is there. */
 Backend *backend_cuda(void);
