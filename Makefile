@@ -8,6 +8,11 @@ RUN       ?=
 NAME      ?=
 DIR       ?= tests/golden
 SEEDS     ?=
+BENCH     ?= all
+SIZE      ?=
+SEQ       ?=
+BEAM      ?=
+PRECISION ?=
 V         ?= 0
 PIN       ?= 0
 MARCH     ?= native
@@ -205,9 +210,9 @@ test: $(TESTS) $(GRADS) $(GOLDEN) $(STAGES)
 golden-check: $(GOLDEN)
 	@$(BUILD)/bin/golden_f32 $(DIR) && $(BUILD)/bin/golden_f64 $(DIR)
 
-## bench: speed of training, decoding, RQ-VAE and evaluation (BENCH=all)
-bench: $(BENCHES)
-	@for b in $(BENCHES); do $$b || exit 1; done
+## bench: speed, one JSON line a measurement and a table at the end (BENCH=all|train|beam|data|... SIZE=S|M|L SEQ=80|200 BEAM=20|50 PRECISION=fp32|bf16)
+bench: $(BENCHES) $(STAGES)
+	@sh tests/bench/run.sh $(BUILD)/bin $(BENCH) size=$(SIZE) seq=$(SEQ) beam=$(BEAM) precision=$(PRECISION)
 
 ## lint: warnings as errors with gcc and clang, and the rules of the house
 lint: deps-dev $(DEPS_OK)

@@ -14,6 +14,7 @@
 #include "base/atomic.h"
 #include "base/status.h"
 #include "io/gzip.h"
+#include "suite.h"
 
 static char scratch[64];
 
@@ -116,15 +117,6 @@ static inline void assert_one_error(int code)
     assert_said("fix: ");
     const char *first = strstr(program_output, "error: ");
     ck_assert_msg(first != NULL && strstr(first + 1, "\nerror: ") == NULL, "expected one error in:\n%s", program_output);
-}
-
-static inline int run_suite(Suite *suite)
-{
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
 }
 
 #endif

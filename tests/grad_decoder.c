@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "nn/decoder.h"
 #include "nn/lora.h"
+#include "suite.h"
 
 enum { T = 11, B = 3, PROBES = 12 };
 
@@ -209,9 +210,5 @@ int main(void)
     tcase_add_test(t, one_sided_tie_is_found);
     tcase_add_test(t, accumulation_and_explicit_logits);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

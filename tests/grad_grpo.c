@@ -6,6 +6,7 @@
 #include "rec/grpo_update.h"
 #include "rec/rollout.h"
 #include "rl_world.h"
+#include "suite.h"
 
 enum { S = 7, T = 5, N = S * T };
 static const double STEP = 1e-5, TOLERANCE = 1e-6;
@@ -194,9 +195,5 @@ int main(void)
     tcase_add_loop_test(t, decoder_and_all, 0, 2);
     Suite *s = suite_create("grpo gradients");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

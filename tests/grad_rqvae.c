@@ -11,6 +11,7 @@
 
 #include "base/rng.h"
 #include "sid/rqvae.h"
+#include "suite.h"
 
 enum { B = 7, MOST = 4096 };
 static const double STEP = 1e-5, TOLERANCE = 1e-6;
@@ -223,9 +224,5 @@ int main(void)
     tcase_add_test(t, bypass_is_a_plain_autoencoder);
     Suite *s = suite_create("grad_rqvae");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

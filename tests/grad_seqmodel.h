@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "nn/seqmodel.h"
+#include "suite.h"
 
 typedef struct GradCase {
     Arena *arena;
@@ -132,11 +133,7 @@ static inline int grad_main(const char *name, void (*add)(TCase *))
     tcase_set_timeout(t, 120);
     add(t);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }
 
 #endif

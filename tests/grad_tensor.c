@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "tensor/backend.h"
+#include "suite.h"
 
 enum { T = 7, C = 5, V = 6, ROWS = 4, HEADS = 4, KV = 2, D = 6, WIDTH = (HEADS + 2 * KV) * D };
 
@@ -281,9 +282,5 @@ int main(void)
     tcase_add_loop_test(t, on_ref, 0, N_OPS);
     tcase_add_loop_test(t, on_cpu, 0, N_OPS);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

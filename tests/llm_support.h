@@ -12,6 +12,7 @@
 #include "base/atomic.h"
 #include "llm/answerfile.h"
 #include "llm/mine.h"
+#include "suite.h"
 
 #define FIXTURE "tests/fixtures/llm"
 
@@ -86,10 +87,7 @@ static inline int support_run(Support *s, const char *arguments, char **output) 
 }
 
 static inline int support_finish(Suite *suite) {
-    SRunner *r = srunner_create(suite);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_run(suite);
     return failed ? 1 : 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sys/mount.h>
+#include "suite.h"
 
 #define T "12623040"
 static const char EVENTS[] = "U A " T "01;U B " T "02;U C " T "03;V A " T "01;V B " T "02;V C " T "03;";
@@ -242,5 +243,5 @@ int main(void)
     tcase_add_test(t, a_place_that_cannot_be_written_is_exit_4);
     tcase_add_test(t, a_full_disk_is_exit_4_and_leaves_no_half_file);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return suite_run(s);
 }

@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
+#include "suite.h"
 
 static char folder[64];
 
@@ -291,9 +292,5 @@ int main(void)
     tcase_add_test(t, safetensors_round_trip);
     tcase_add_test(t, safetensors_refuses_bad_headers);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

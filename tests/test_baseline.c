@@ -20,6 +20,7 @@
 #include "rec/baseline.h"
 #include "rec/popularity.h"
 #include "rec/transitions.h"
+#include "suite.h"
 
 /* --- a small data set: users walk through the catalogue with their own stride, so that two items tell the next ------------ */
 
@@ -644,9 +645,5 @@ int main(void)
     tcase_add_test(t, the_stage_refuses_what_makes_no_sense);
     tcase_add_test(t, the_oracle_brackets_the_sample);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

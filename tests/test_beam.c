@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "rl_world.h"
+#include "suite.h"
 
 static Arena *arena;
 static Backend *be;
@@ -281,9 +282,5 @@ int main(void)
     tcase_add_loop_test(t, refusals, 0, 2);
     Suite *s = suite_create("beam");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

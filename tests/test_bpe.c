@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "nn/bpe.h"
 #include "nn/bpe_split.h"
+#include "suite.h"
 
 static char folder[64], path_a[128], path_b[128];
 
@@ -210,9 +211,5 @@ int main(void)
     tcase_add_test(t, saved_and_loaded_is_the_same);
     tcase_add_test(t, bad_files_are_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "sid/catalogue.h"
+#include "suite.h"
 
 static Arena *arena;
 static char dir[] = "/tmp/digr_catalogue_XXXXXX";
@@ -203,10 +204,7 @@ int main(void)
     tcase_add_test(t, equal_sids_beside_suffixes_are_refused);
     Suite *s = suite_create("catalogue");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_run(s);
     char path[64];
     snprintf(path, sizeof path, "%s/x.index.json", dir);
     unlink(path);

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "data/dataset.h"
+#include "suite.h"
 
 static const char META[] = "{\"name\": \"tiny\", \"label\": \"Tiny\", \"simulated\": true, \"protocol\": \"leave-last-out\", \"max_history\": 20,\n"
                            " \"counts\": {\"users\": 3, \"items\": 4, \"interactions\": 11, \"train_sequences\": 2, \"valid_rows\": 2, \"test_rows\": 1}}\n";
@@ -148,5 +149,5 @@ int main(void)
     tcase_add_test(t, a_missing_file_or_folder_is_told);
     tcase_add_test(t, more_items_than_announced_are_told);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return suite_run(s);
 }

@@ -14,6 +14,7 @@
 #include "nn/adamw.h"
 #include "nn/decoder.h"
 #include "nn/lora.h"
+#include "suite.h"
 
 enum { V = 150, MAX_T = 200 };
 
@@ -412,10 +413,7 @@ int main(void)
         resumed_is_uninterrupted, bad_gradient_changes_nothing, checkpoint_comes_back, wrong_checkpoints_are_refused, adapters};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(t, tests[i]);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    const int failed = suite_run(s);
     static const char *const leftovers[] = {"state.safetensors", "model/config.json", "model/model.safetensors", "model",
                                             "adapter/adapter_config.json", "adapter/adapter_model.safetensors", "adapter", ""};
     for (size_t i = 0; i < sizeof leftovers / sizeof *leftovers; i++) {

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "io/download.h"
+#include "suite.h"
 
 enum { BODY = 300000 };
 static char body[BODY + 1], other[BODY + 1]; /* what the server serves before and after a change */
@@ -349,5 +350,5 @@ int main(void)
     tcase_add_test(t, the_probe_of_a_data_set_is_exit_0_or_4);
     tcase_add_test(t, a_full_disk_is_exit_4);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return suite_run(s);
 }

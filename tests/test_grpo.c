@@ -11,6 +11,7 @@
 #include "rec/grpo_train.h"
 #include "rec/grpo_update.h"
 #include "rl_world.h"
+#include "suite.h"
 
 static char root[] = "/tmp/digr_grpo_XXXXXX";
 static Arena *arena;
@@ -359,9 +360,6 @@ int main(void)
     tcase_add_test(t, learns_and_may_keep_the_start);
     Suite *s = suite_create("grpo");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_run(s);
     return nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0 || failed != 0;
 }

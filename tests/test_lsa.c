@@ -8,6 +8,7 @@
 #include "sid/itemdoc.h"
 #include "sid/lsa.h"
 #include "sid/text.h"
+#include "suite.h"
 
 static Arena *arena;
 static void setup(void) { arena = arena_create("test"); }
@@ -352,9 +353,5 @@ int main(void)
     tcase_add_test(t, postprocessing);
     Suite *s = suite_create("lsa");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "eval/evaluation.h"
 #include "eval/metrics.h"
+#include "suite.h"
 
 START_TEST(rank_in_list)
 {
@@ -200,9 +201,5 @@ int main(void)
     tcase_add_test(tc, metrics_by_hand);
     tcase_add_test(tc, records_are_consistent);
     tcase_add_test(tc, judging_a_run);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

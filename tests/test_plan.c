@@ -11,6 +11,7 @@
 #include "base/atomic.h"
 #include "base/log.h"
 #include "plan/plan.h"
+#include "suite.h"
 
 static char folder[64];
 
@@ -240,9 +241,5 @@ int main(void)
     tcase_add_test(t, survives_kill_9);
     tcase_add_test(t, bad_experiments_are_named);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

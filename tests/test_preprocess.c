@@ -1,5 +1,6 @@
 /* tests/test_preprocess.c -- 02_preprocess's work on small sources whose result is known by hand. */
 #include "prepare_util.h"
+#include "suite.h"
 
 /* Times in short: seconds after 2010-01-01. */
 #define T "12623040"
@@ -262,5 +263,5 @@ int main(void)
     tcase_add_test(t, shipped_rows_are_taken_exactly_or_refused);
     tcase_add_test(t, published_counts_are_checked);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return suite_run(s);
 }

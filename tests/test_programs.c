@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "suite.h"
 
 static const char *const PROGRAMS[] = {"00_sample", "01_download", "02_preprocess", "03_mine", "04_label", "05_embed", "06_tokenize",
                                        "07_baseline", "08_sft", "09_grpo", "10_evaluate", "11_report", "reproduce"};
@@ -68,9 +69,5 @@ int main(void)
     tcase_add_loop_test(t, an_unknown_flag_is_exit_2_with_a_remedy, 0, N_PROGRAMS);
     tcase_add_test(t, numbers_are_consumed_whole_and_checked);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

@@ -5,6 +5,7 @@
 #include "data/pyliteral.h"
 #include "data/strtable.h"
 #include "data/textclean.h"
+#include "suite.h"
 
 /* A literal that must parse, and the JSON it means. */
 static const struct { const char *literal, *json; } literals[] = {
@@ -143,5 +144,5 @@ int main(void)
     tcase_add_test(t, utf8_is_checked_to_the_byte);
     tcase_add_test(t, strings_keep_their_first_number);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return suite_run(s);
 }

@@ -11,6 +11,7 @@
 #include "eval/report.h"
 #include "eval/results.h"
 #include "report_fixture.h"
+#include "suite.h"
 
 static Arena *arena;
 static char root[64];
@@ -508,9 +509,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, verify_sees_changes);
     tcase_add_test(tc, the_program_reports_and_verifies);
     tcase_add_test(tc, verify_misses_what_is_absent);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "base/atomic.h"
 #include "rec/grpo_train.h"
 #include "rec/reward.h"
+#include "suite.h"
 
 static char root[] = "/tmp/digr_reward_XXXXXX";
 static Arena *arena;
@@ -122,10 +123,7 @@ int main(void)
     tcase_add_loop_test(t, bad_qualities_are_refused, 0, (int)(sizeof bad / sizeof *bad));
     Suite *s = suite_create("reward");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    const int failed = suite_run(s);
     (void)rmdir(root);
     return failed != 0;
 }

@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "data_util.h"
 #include "sid/catalogue.h"
+#include "suite.h"
 
 enum { N = 30, USERS = 60, LENGTH = 7 };
 
@@ -289,5 +290,5 @@ int main(void)
     tcase_add_test(t, evaluate_refusals);
     Suite *s = suite_create("rl stages");
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return suite_run(s);
 }

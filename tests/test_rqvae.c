@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "sid/quality.h"
 #include "sid/rqtrain.h"
+#include "suite.h"
 
 static Arena *arena;
 static Backend *ref, *cpu;
@@ -341,9 +342,5 @@ int main(void)
     tcase_add_test(t, spread_keeps_what_cannot_move);
     Suite *s = suite_create("rqvae");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "eval/metrics.h"
 #include "eval/run.h"
+#include "suite.h"
 
 static Arena *arena;
 static char path[64];
@@ -230,9 +231,5 @@ int main(void)
     tcase_add_test(tc, nothing_appears_before_close);
     tcase_add_test(tc, a_full_disk_is_an_error);
     tcase_add_exit_test(tc, out_of_order_rows_are_a_bug, E_BUG);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

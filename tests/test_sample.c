@@ -10,6 +10,7 @@
 #include "data/sample.h"
 #include "data/simulate.h"
 #include "io/stream.h"
+#include "suite.h"
 
 static const char *const CATEGORIES[] = {"beauty", "sports", "instruments"};
 static const SimSettings SETTINGS = {.zipf = 0.8, .prevalence = 0.7, .noise = 0.1, .chain = 0.4, .drift = 0.8, .more_events = 7};
@@ -312,5 +313,5 @@ int main(void)
     tcase_add_loop_test(t, the_oracle_reads_back_what_the_simulator_drew_from, 0, 3);
     tcase_add_test(t, faulty_oracle_files_are_told);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "nn/gru.h"
 #include "nn/sasrec.h"
+#include "suite.h"
 
 enum { N = 33, MAX_T = 40 };
 static const int64_t LENGTH[] = {7, 1, 12, 3, 7};
@@ -304,9 +305,5 @@ int main(void)
     tcase_add_loop_test(t, initialisation_follows_the_seed, 0, 3);
     tcase_add_loop_test(t, loss_in_tiles, 0, 4);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

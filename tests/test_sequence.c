@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "rec/sequence.h"
 #include "rec/tasks.h"
+#include "suite.h"
 
 enum { N = 7, K = 4, Q = 3 };
 /* Items 0, 3 and 6 share their codes: suffixes 0, 1, 2. */
@@ -347,9 +348,5 @@ int main(void)
     tcase_add_test(t, augmentation_leaves_targets_alone);
     tcase_add_test(t, ratios_set_the_passes);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

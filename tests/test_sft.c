@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "rec/beam.h"
 #include "rec/sft.h"
+#include "suite.h"
 
 enum { N = 40, K = 8, USERS = 120, LENGTH = 9 };
 
@@ -334,9 +335,5 @@ int main(void)
     tcase_add_test(t, patience_ends_the_run_and_keeps_the_best);
     tcase_add_test(t, no_rows_is_an_input_error);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

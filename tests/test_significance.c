@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "eval/significance.h"
+#include "suite.h"
 
 static Arena *arena;
 static void setup(void) { arena = arena_create("test"); }
@@ -154,9 +155,5 @@ int main(void)
     tcase_add_test(tc, same_seed_same_bytes_on_any_threads);
     tcase_add_test(tc, holm_by_hand);
     tcase_add_test(tc, spread_by_hand);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

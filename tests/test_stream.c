@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "io/stream.h"
+#include "suite.h"
 
 /* Read all lines into `joined` (each followed by '|'); the status of the close. */
 static Status read_all(const char *path, char *joined, size_t room, int64_t *n_lines)
@@ -239,5 +240,5 @@ int main(void)
     tcase_add_test(t, memory_stays_constant_and_absurd_lines_are_told);
     tcase_add_test(t, the_gzip_writer_gives_the_same_bytes_and_nothing_half);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return suite_run(s);
 }

@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "tensor/backend.h"
 #include "tensor/vmath.h"
+#include "suite.h"
 
 static Arena *arena;
 static Backend *ref, *cpu[3]; /* cpu with 1, 2 and 3 threads */
@@ -478,9 +479,5 @@ int main(void)
     for (size_t i = 0; i < sizeof table_tests / sizeof *table_tests; i++) tcase_add_test(table, table_tests[i]);
     suite_add_tcase(s, hand);
     suite_add_tcase(s, table);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "sid/trie.h"
+#include "suite.h"
 
 static Arena *arena;
 static void setup(void) { arena = arena_create("test"); }
@@ -101,9 +102,5 @@ int main(void)
     tcase_add_loop_test(t, leaves_are_the_items, 0, 5);
     Suite *s = suite_create("trie");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }
