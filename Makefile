@@ -52,6 +52,7 @@ Q := $(if $(filter 1,$(V)),,@)
 LIB_SRC   := $(filter-out src/tensor/backend_cuda.c,$(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c)))
 STAGE_SRC := $(wildcard data_prep/[0-9][0-9]_*.c src/[0-9][0-9]_*.c src/reproduce.c)
 TEST_SRC  := $(wildcard tests/test_*.c)
+MOCK_SRC  := $(wildcard tests/mock_*.c)
 GRAD_SRC  := $(wildcard tests/grad_*.c)
 GOLD_SRC  := tests/golden_check.c $(wildcard tests/golden_[b-z]*.c tests/golden_a*.c)
 GOLD_SRC  := $(sort $(GOLD_SRC))
@@ -64,6 +65,7 @@ program = $(addprefix $(BUILD)/bin/,$(notdir $(basename $(1))))
 
 LIB32 := $(BUILD)/libdigr.a
 LIB64 := $(BUILD)/libdigr64.a
+MOCKS := $(BUILD)/libmock.a
 STAGES := $(call program,$(STAGE_SRC))
 TESTS  := $(call program,$(TEST_SRC))
 GRADS  := $(call program,$(GRAD_SRC))
@@ -138,13 +140,17 @@ $(LIB32): $(call obj32,$(LIB_SRC)) $(BUILD)/build_info.o
 $(LIB64): $(call obj64,$(LIB_SRC)) $(BUILD)/build_info.o
 	$(Q)rm -f $@; ar rcsD $@ $^
 
+# What tests share: servers that stand for the outside world.
+$(MOCKS): $(call obj32,$(MOCK_SRC))
+	$(Q)rm -f $@; ar rcsD $@ $^
+
 define program_rule
 $(BUILD)/bin/$(notdir $(basename $(1))): $(BUILD)/$(2)/$(basename $(1)).o $(3)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(LINK_FLAGS) $$< $(3) $$(LIBS) $(4) -o $$@
 endef
 $(foreach s,$(STAGE_SRC),$(eval $(call program_rule,$(s),f32,$(LIB32),)))
-$(foreach s,$(TEST_SRC),$(eval $(call program_rule,$(s),f32,$(LIB32),$(TEST_LIBS))))
+$(foreach s,$(TEST_SRC),$(eval $(call program_rule,$(s),f32,$(MOCKS) $(LIB32),$(TEST_LIBS))))
 $(foreach s,$(GRAD_SRC),$(eval $(call program_rule,$(s),f64,$(LIB64),$(TEST_LIBS))))
 $(foreach s,$(BENCH_SRC),$(eval $(call program_rule,$(s),f32,$(LIB32),)))
 
@@ -168,7 +174,7 @@ $(BUILD)/bin/golden_f64: $(call obj64,$(GOLD_SRC)) $(BUILD)/golden_registry64.o 
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK_FLAGS) $^ $(LIBS) -o $@
 
--include $(patsubst %.o,%.d,$(call obj32,$(LIB_SRC) $(STAGE_SRC) $(TEST_SRC) $(GOLD_SRC) $(BENCH_SRC)) $(call obj64,$(LIB_SRC) $(GRAD_SRC) $(GOLD_SRC)))
+-include $(patsubst %.o,%.d,$(call obj32,$(LIB_SRC) $(STAGE_SRC) $(TEST_SRC) $(MOCK_SRC) $(GOLD_SRC) $(BENCH_SRC)) $(call obj64,$(LIB_SRC) $(GRAD_SRC) $(GOLD_SRC)))
 
 # --- experiments ---------------------------------------------------------------------------------------------------------------
 # `make -jN reproduce` runs N steps side by side; without -j the program chooses.
@@ -216,7 +222,7 @@ bench: $(BENCHES) $(STAGES)
 
 ## lint: warnings as errors with gcc and clang, and the rules of the house
 lint: deps-dev $(DEPS_OK)
-	@CC=gcc FLAGS="$(filter-out -fopenmp,$(BASE_FLAGS))" sh tests/lint.sh $(LIB_SRC) $(STAGE_SRC) $(TEST_SRC) $(GRAD_SRC) $(GOLD_SRC) $(BENCH_SRC)
+	@CC=gcc FLAGS="$(filter-out -fopenmp,$(BASE_FLAGS))" sh tests/lint.sh $(LIB_SRC) $(STAGE_SRC) $(TEST_SRC) $(MOCK_SRC) $(GRAD_SRC) $(GOLD_SRC) $(BENCH_SRC)
 
 ## clean: remove what was compiled (keeps data, stages and results)
 clean:

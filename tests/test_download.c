@@ -1,117 +1,60 @@
-/* tests/test_download.c -- fetching over HTTP (a small server inside this test) and file://; 01_download's sources, lock file and probe. */
+/* tests/test_download.c -- fetching over HTTP (tests/mock_server.h) and file://; 01_download's sources, lock file and probe. */
 #include "data_util.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <signal.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "io/download.h"
+#include "mock_server.h"
 #include "suite.h"
 
 enum { BODY = 300000 };
 static char body[BODY + 1], other[BODY + 1]; /* what the server serves before and after a change */
 static Arena *arena;
-static pid_t server;
-static int port;
+static MockServer *server;
 
-/* ---- the server: GET and HEAD, one connection a request, every request logged ---- */
+/* ---- what the server does ---- */
 
-static void send_all(int fd, const char *data, size_t n)
+static void answer(const MockRequest *request, MockResponse *response, void *user)
 {
-    for (size_t done = 0; done < n;) {
-        ssize_t put = send(fd, data + done, n - done, MSG_NOSIGNAL);
-        if (put <= 0) return;
-        done += (size_t)put;
-    }
-}
-
-static void send_text(int fd, const char *text) { send_all(fd, text, strlen(text)); }
-
-static void answer(int fd, const char *request, FILE *log, int count)
-{
-    char path[64] = "", method[8] = "", head[512];
-    (void)sscanf(request, "%7s %63s", method, path);
-    const char *range = strstr(request, "Range: bytes="), *if_range = strstr(request, "If-Range: ");
-    long from = range != NULL ? atol(range + 13) : 0;
-    (void)fprintf(log, "%s %s %ld\n", method, path, from);
-    (void)fflush(log);
+    (void)user;
+    const char *path = request->path;
+    bool first = request->nth == 0, changed = strcmp(path, "/changed") == 0 && !first;
     if (strcmp(path, "/missing") == 0 || strstr(path, "sequences.txt") != NULL) {
-        send_text(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\nETag: \"page\"\r\n\r\nnobody");
+        mock_text(response, 404, "nobody");
+        response->headers = "ETag: \"page\"\r\n";
         return;
     }
-    if (strcmp(path, "/broken") == 0 || (strcmp(path, "/once") == 0 && count == 0)) {
-        send_text(fd, "HTTP/1.1 503 Unavailable\r\nContent-Length: 3\r\n\r\nbye");
+    if (strcmp(path, "/broken") == 0 || (strcmp(path, "/once") == 0 && first)) {
+        mock_text(response, 503, "bye");
         return;
     }
-    if (strcmp(path, "/slow") == 0) sleep(20);
-    bool changed = strcmp(path, "/changed") == 0 && count > 0, cut = (strcmp(path, "/cut") == 0 || strcmp(path, "/changed") == 0) && count == 0;
-    const char *data = changed ? other : body, *etag = changed ? "\"v2\"" : "\"v1\"";
-    if (strcmp(path, "/norange") == 0 || (if_range != NULL && strncmp(if_range + 10, etag, 4) != 0)) from = 0;
-    if (from >= BODY) {
-        send_text(fd, "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n");
-        return;
-    }
-    (void)snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: %ld\r\n%s%s\r\nConnection: close\r\n\r\n", from > 0 ? "206 Partial Content" : "200 OK", BODY - from,
-                   "ETag: ", etag);
-    send_text(fd, head);
-    if (strcmp(method, "GET") == 0) send_all(fd, data + from, (size_t)(cut ? BODY / 3 : BODY - from));
-}
-
-static void serve(int listener)
-{
-    FILE *log = fopen(in_scratch("requests"), "w");
-    for (int count = 0;; count++) {
-        int fd = accept(listener, NULL, NULL);
-        char request[4096];
-        size_t n = 0;
-        while (n < sizeof request - 1) {
-            ssize_t got = recv(fd, request + n, sizeof request - 1 - n, 0);
-            if (got <= 0) break;
-            n += (size_t)got;
-            request[n] = '\0';
-            if (strstr(request, "\r\n\r\n") != NULL) break;
-        }
-        answer(fd, request, log, count);
-        (void)shutdown(fd, SHUT_RDWR);
-        (void)close(fd);
-    }
+    if (strcmp(path, "/slow") == 0) response->delay_ms = 20000;
+    if (strcmp(path, "/norange") == 0) mock_text(response, 200, body), response->headers = "ETag: \"v1\"\r\n";
+    else mock_file(request, response, changed ? other : body, BODY, changed ? "\"v2\"" : "\"v1\"");
+    if ((strcmp(path, "/cut") == 0 || strcmp(path, "/changed") == 0) && first) response->cut_at = BODY / 3;
 }
 
 static void setup(void)
 {
     scratch_make();
     arena = arena_create("test");
-    (void)setenv("no_proxy", "127.0.0.1", 1);
     for (int i = 0; i < BODY; i++) body[i] = (char)('a' + (i / 7 + i % 13) % 26), other[i] = (char)('A' + i % 25);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(listen(listener, 8), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &length), 0);
-    port = ntohs(address.sin_port);
-    write_text(in_scratch("requests"), "");
-    server = fork();
-    if (server == 0) serve(listener);
-    (void)close(listener);
+    server = mock_start(answer, NULL);
 }
 
 static void teardown(void)
 {
-    (void)kill(server, SIGKILL);
-    (void)waitpid(server, NULL, 0);
+    mock_stop(server);
     arena_destroy(arena);
     scratch_remove();
 }
 
-static const char *url(const char *path) { return arena_printf(arena, "http://127.0.0.1:%d%s", port, path); }
+static const char *url(const char *path) { return mock_url(server, path); }
 
 static Status fetch(const char *path, const char *sha256, int64_t bytes, DownloadResult *result)
 {
@@ -129,7 +72,7 @@ static void assert_got(const char *expected)
     ck_assert(!path_exists(in_scratch("file.part.from")));
 }
 
-static void assert_requests(const char *expected) { ck_assert_str_eq(read_bytes(in_scratch("requests"), NULL), expected); }
+static void assert_requests(const char *expected) { ck_assert_str_eq(mock_log(server), expected); }
 
 START_TEST(a_file_is_fetched_and_verified)
 {
