@@ -104,3 +104,16 @@ bool answer_parse_label(const char *response, int *label) {
     *label = *p - '0';
     return true;
 }
+
+const char *answer_caption_fault(const char *response) {
+    if (!words_are_utf8(response)) return "not UTF-8, or control characters";
+    int words = words_count(response);
+    return words == 0 ? "an empty caption" : words > ANSWER_MAX_CAPTION ? "a caption of more than 120 words" : NULL;
+}
+
+const char *answer_fault(const Template *t, const char *response, Arena *arena) {
+    int label;
+    if (t->is_caption) return answer_caption_fault(response);
+    if (t->is_judge) return answer_parse_label(response, &label) ? NULL : "not a label 0 or 1";
+    return answer_parse(t, response, arena).fault;
+}

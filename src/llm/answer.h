@@ -29,7 +29,7 @@ typedef enum AnswerNote {
 
 const char *answer_note_name(AnswerNote note);
 
-enum { ANSWER_MAX_INTERESTS = 8, ANSWER_MAX_WORDS = 12 };
+enum { ANSWER_MAX_INTERESTS = 8, ANSWER_MAX_WORDS = 12, ANSWER_MAX_CAPTION = 120 };
 
 typedef struct Answer {
     int n;
@@ -43,5 +43,11 @@ Answer answer_parse(const Template *t, const char *response, Arena *arena);
 
 /* answer_parse_label -- "0" or "1" with white space around at most; false: anything else. */
 bool answer_parse_label(const char *response, int *label);
+
+/* answer_caption_fault -- why a caption is malformed: not UTF-8, empty, more than ANSWER_MAX_CAPTION words; NULL when it is not. */
+const char *answer_caption_fault(const char *response);
+
+/* answer_fault -- the same for any template. */
+const char *answer_fault(const Template *t, const char *response, Arena *arena);
 
 #endif

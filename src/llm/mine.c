@@ -17,7 +17,8 @@ static Status parse_member(const char *name, const char *prompts_dir, const Ense
     m->model = arena_strndup(arena, name, (size_t)(colon - name));
     TRY(ensemble_provider(e, m->model, &m->provider));
     TRY(template_load(prompts_dir, colon + 1, arena, &m->prompt));
-    if (m->prompt->is_judge) return FAIL(E_USAGE, "a member's template asks for interests", "member \"%s\" asks for labels", name);
+    if (m->prompt->is_judge || m->prompt->is_caption)
+        return FAIL(E_USAGE, "a member's template asks for interests", "member \"%s\" asks for %s", name, m->prompt->is_judge ? "labels" : "captions");
     return OK;
 }
 
@@ -65,11 +66,13 @@ const Response *mine_find(const Responses *cache, const Ensemble *e, const Membe
                           bool *drifted) {
     Arena *scratch = arena_create("prompt");
     char key[SHA256_HEX];
-    prompt_key(m->provider, m->model, m->prompt->id, prompt_render(e, m->prompt, set, item, interest, scratch), key);
+    const Response *known = responses_find_identity(cache, set, item->id, m->model, m->prompt->id, interest);
+    const char *image = m->prompt->wants_image && known ? known->image : NULL; /* the photo is taken as it was recorded, the text as it is now */
+    prompt_key(m->provider, m->model, m->prompt->id, prompt_show(prompt_render(e, m->prompt, set, item, interest, scratch), image, scratch), key);
     arena_destroy(scratch);
     const Response *found = responses_find(cache, key, set, item->id);
     *drifted = found == NULL;
-    return found ? found : responses_find_identity(cache, set, item->id, m->model, m->prompt->id, interest);
+    return found ? found : known;
 }
 
 static void note_malformed(Mined *out, size_t *capacity, Arena *arena, int member, int64_t item, const char *why) {

@@ -23,12 +23,6 @@ static Status get_template(Templates *loaded, const char *dir, const char *id, A
     return OK;
 }
 
-static const char *response_fault(const Template *t, const Response *r, Arena *arena) {
-    int label;
-    if (t->is_judge) return answer_parse_label(r->response, &label) ? NULL : "not a label 0 or 1";
-    return answer_parse(t, r->response, arena).fault;
-}
-
 Status mine_verify(const Dataset *d, const Responses *cache, const Ensemble *e, const char *prompts_dir, const char *set, Arena *arena, VerifyCount *count) {
     *count = (VerifyCount){0};
     Templates loaded = {0};
@@ -41,13 +35,15 @@ Status mine_verify(const Dataset *d, const Responses *cache, const Ensemble *e, 
         TRY(get_template(&loaded, prompts_dir, r->template_id, arena, &t));
         count->of_set++;
         ArenaMark mark = arena_mark(arena);
-        const char *fault = response_fault(t, r, arena);
+        /* what was malformed when it was recorded, and said so, is no news */
+        const char *fault = r->fault ? NULL : answer_fault(t, r->response, arena);
         int64_t item = strtable_find(ids, r->item);
         bool drifted = false;
         if (item >= 0) {
             char key[SHA256_HEX];
             if (t->is_judge && !r->interest) return FAIL(E_INPUT, NULL, "key %s: a label without its interest", r->key);
-            prompt_key(r->provider, r->model, r->template_id, prompt_render(e, t, set, &d->text[item], r->interest, arena), key);
+            const char *rendered = prompt_show(prompt_render(e, t, set, &d->text[item], r->interest, arena), r->image, arena);
+            prompt_key(r->provider, r->model, r->template_id, rendered, key);
             drifted = strcmp(key, r->key) != 0;
             if (drifted && count->drifted < SHOWN_FAULTS) log_warn("item %s, %s: recorded under %s, its prompt now has %s", r->item, r->template_id, r->key, key);
         }

@@ -51,9 +51,11 @@ static Status header_line(Template *t, Arena *arena, const char *line) {
     if (sscanf(line, "id: %63s", value) == 1) t->id = arena_strdup(arena, value);
     else if (sscanf(line, "answer: %d to %d interests", &t->min_interests, &t->max_interests) == 2) t->is_judge = false;
     else if (strcmp(line, "answer: label") == 0) t->is_judge = true;
+    else if (strcmp(line, "answer: caption") == 0) t->is_caption = true;
+    else if (strcmp(line, "image: yes") == 0) t->wants_image = true;
     else if (strcmp(line, "reasoning: yes") == 0) t->wants_reasoning = true;
-    else if (strcmp(line, "reasoning: no") != 0 && *line)
-        return FAIL(E_INPUT, "lines before `## system` are id, answer and reasoning", "%s: \"%s\"", t->path, line);
+    else if (strcmp(line, "reasoning: no") != 0 && strcmp(line, "image: no") != 0 && *line)
+        return FAIL(E_INPUT, "lines before `## system` are id, answer, reasoning and image", "%s: \"%s\"", t->path, line);
     return OK;
 }
 
@@ -83,8 +85,8 @@ Status template_load(const char *dir, const char *id, Arena *arena, Template **o
     t->user = trimmed_part(arena, user + strlen("\n## user\n"), text + strlen(text));
     if (!t->id || strcmp(t->id, id) != 0)
         return FAIL(E_INPUT, "the file name is the id with '/' as '-'", "%s: its id is \"%s\", expected \"%s\"", t->path, t->id ? t->id : "", id);
-    if (!t->is_judge && !(t->min_interests >= 1 && t->max_interests >= t->min_interests))
-        return FAIL(E_INPUT, "write `answer: 3 to 5 interests` or `answer: label`", "%s: no usable `answer:` line", t->path);
+    if (!t->is_judge && !t->is_caption && !(t->min_interests >= 1 && t->max_interests >= t->min_interests))
+        return FAIL(E_INPUT, "write `answer: 3 to 5 interests`, `answer: label` or `answer: caption`", "%s: no usable `answer:` line", t->path);
     *out = t;
     return OK;
 }
@@ -202,6 +204,10 @@ const char *prompt_render(const Ensemble *e, const Template *t, const char *set,
         p += length;
     }
     return out.at;
+}
+
+const char *prompt_show(const char *rendered, const char *image, Arena *arena) {
+    return image ? arena_printf(arena, "%s\n[image]\n%s", rendered, image) : rendered;
 }
 
 void prompt_key(const char *provider, const char *model, const char *template_id, const char *rendered, char key[SHA256_HEX]) {

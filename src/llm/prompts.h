@@ -1,6 +1,6 @@
 /* llm/prompts.h -- prompt templates (paper/prompts) and their rendering for an item.
  *
- * A template is one file, `mine/v1` in mine-v1.md: lines `key: value` (id, answer, reasoning), then `## system` and `## user`, each up to the
+ * A template is one file, `mine/v1` in mine-v1.md: lines `key: value` (id, answer, reasoning, image), then `## system` and `## user`, each up to the
  * next heading or the end. In the user part {title} {brand} {categories} {description} {caption} {interest} are replaced, once and in one pass; the
  * system part is sent as it stands. A changed wording is a new template with a new id: the key of a recorded answer covers the rendered text.
  *
@@ -21,7 +21,9 @@ typedef struct Template {
     const char *id;     /* "mine/v1" */
     const char *path;   /* file it came from */
     const char *system, *user;
-    bool is_judge;      /* answer: a label 0 or 1; else interests */
+    bool is_judge;      /* answer: a label 0 or 1; else interests, or a caption */
+    bool is_caption;    /* answer: plain text about the photo */
+    bool wants_image;   /* the photo of the item is shown beside the text */
     bool wants_reasoning;
     int min_interests, max_interests;
 } Template;
@@ -39,6 +41,9 @@ Status ensemble_provider(const Ensemble *e, const char *model, const char **prov
 /* prompt_render -- system and user message as one text, in `arena`. White space inside a field becomes single spaces; the description is cut to its
  * first words; fields that `set` does not show, and missing ones, are empty. interest: NULL for templates without {interest}. */
 const char *prompt_render(const Ensemble *e, const Template *t, const char *set, const ItemText *item, const char *interest, Arena *arena);
+
+/* prompt_show -- the rendered text with a photo beside it, "sha256:<64 digits>" or a URL (Response.image); NULL: the text as it is. */
+const char *prompt_show(const char *rendered, const char *image, Arena *arena);
 
 /* prompt_key -- SHA-256 of the length-prefixed fields provider, model, template id, rendered prompt. */
 void prompt_key(const char *provider, const char *model, const char *template_id, const char *rendered, char key[SHA256_HEX]);

@@ -1,6 +1,7 @@
 /* llm/responses.c -- records of recorded answers and their index; frames.c holds the file format; see responses.h. */
 #include "llm/responses.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ struct Responses {
 
 typedef struct Reading { Responses *cache; const char *path; } Reading;
 
-/* A small reader of flat JSON objects (strings, numbers, null, and one nested "usage" object): three times as fast as building a tree, and what it does not
+/* A small reader of flat JSON objects (strings, and "usage": null or two whole numbers): three times as fast as building a tree, and what it does not
  * take it leaves to cJSON, whose verdict then counts. Strings are unescaped in place in the frame's text, which stays in the arena. */
 static char *scan_string(char *p, char **value) {
     char *out = *value = p;
@@ -50,10 +51,23 @@ static char *scan_string(char *p, char **value) {
 static const char **record_field(Response *r, const char *name) {
     const struct { const char *name; const char **at; } fields[] = {
         {"key", &r->key}, {"provider", &r->provider}, {"model", &r->model}, {"template", &r->template_id}, {"set", &r->set},
-        {"item", &r->item}, {"response", &r->response}, {"date", &r->date}, {"interest", &r->interest}, {"origin", &r->origin}};
+        {"item", &r->item}, {"response", &r->response}, {"date", &r->date}, {"interest", &r->interest}, {"origin", &r->origin},
+        {"image", &r->image}, {"thinking", &r->thinking}, {"fault", &r->fault}};
     for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
         if (strcmp(name, fields[f].name) == 0) return fields[f].at;
     return NULL;
+}
+
+/* {"in":12,"out":34}, as record_line writes it */
+static char *scan_usage(char *p, Response *r) {
+    static const char in[] = "{\"in\":", out[] = ",\"out\":";
+    char *end;
+    if (strncmp(p, in, sizeof in - 1) != 0 || !isdigit((unsigned char)p[sizeof in - 1])) return NULL;
+    r->tokens_in = strtoll(p + sizeof in - 1, &end, 10);
+    if (strncmp(end, out, sizeof out - 1) != 0 || !isdigit((unsigned char)end[sizeof out - 1])) return NULL;
+    r->tokens_out = strtoll(end + sizeof out - 1, &end, 10);
+    r->has_usage = true;
+    return *end == '}' ? end + 1 : NULL;
 }
 
 /* true when the whole line was taken; it is modified either way */
@@ -68,7 +82,7 @@ static bool scan_record(char *p, Response *r) {
             *at = value;
         } else if (strcmp(name, "usage") == 0 && strncmp(p, "null", 4) == 0) {
             p += 4;
-        } else {
+        } else if (strcmp(name, "usage") != 0 || !(p = scan_usage(p, r))) {
             return false;
         }
         if (*p == '}') return p[1] == 0;
@@ -84,21 +98,34 @@ static Status tree_record(const char *path, int64_t line, const char *text, size
         const char **at = record_field(r, m->string);
         if (at && cJSON_IsString(m)) *at = arena_strdup(arena, m->valuestring);
     }
+    const cJSON *usage = cJSON_GetObjectItemCaseSensitive(tree, "usage");
+    const cJSON *in = cJSON_GetObjectItemCaseSensitive(usage, "in"), *out = cJSON_GetObjectItemCaseSensitive(usage, "out");
+    if (cJSON_IsNumber(in) && cJSON_IsNumber(out)) {
+        r->has_usage = true;
+        r->tokens_in = (int64_t)in->valuedouble;
+        r->tokens_out = (int64_t)out->valuedouble;
+    }
     cJSON_Delete(tree);
     return OK;
 }
 
 static bool is_key(const char *key) { return strspn(key, "0123456789abcdef") == KEY_DIGITS && key[KEY_DIGITS] == 0; }
 
-static Status add_record(const char *path, int64_t frame, int64_t line, char *text, size_t n, Responses *c) {
-    Response r = {0};
-    ArenaMark mark = arena_mark(c->arena);
-    char *copy = arena_strndup(c->arena, text, n); /* scanning unescapes in place */
-    if (scan_record(text, &r)) arena_release(c->arena, mark);
-    else TRY(tree_record(path, line, copy, n, c->arena, &r));
-    if (!r.key || !is_key(r.key) || !r.provider || !r.model || !r.template_id || !r.set || !r.item || !r.response || !r.date)
+Status response_parse(const char *path, int64_t frame, int64_t line, char *text, size_t n, Arena *arena, Response *r) {
+    ArenaMark mark = arena_mark(arena);
+    char *copy = arena_strndup(arena, text, n); /* scanning unescapes in place */
+    *r = (Response){0};
+    if (scan_record(text, r)) arena_release(arena, mark);
+    else TRY(tree_record(path, line, copy, n, arena, r));
+    if (!r->key || !is_key(r->key) || !r->provider || !r->model || !r->template_id || !r->set || !r->item || !r->response || !r->date)
         return FAIL(E_INPUT, "a record has key, provider, model, template, set, item, response and date", "%s: frame %lld, line %lld: not a record of an answer",
                     path, (long long)frame, (long long)line);
+    return OK;
+}
+
+static Status add_record(const char *path, int64_t frame, int64_t line, char *text, size_t n, Responses *c) {
+    Response r;
+    TRY(response_parse(path, frame, line, text, n, c->arena, &r));
     ARENA_GROW(c->arena, c->at, c->capacity, c->n + 1);
     c->at[c->n++] = r;
     return OK;
@@ -270,7 +297,7 @@ static void add_optional(cJSON *o, const char *name, const char *value) {
     if (value) cJSON_AddStringToObject(o, name, value);
 }
 
-static char *record_line(const Response *r) {
+const char *response_line(const Response *r, Arena *arena) {
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "key", r->key);
     cJSON_AddStringToObject(o, "provider", r->provider);
@@ -280,13 +307,22 @@ static char *record_line(const Response *r) {
     cJSON_AddStringToObject(o, "item", r->item);
     add_optional(o, "interest", r->interest);
     add_optional(o, "origin", r->origin);
+    add_optional(o, "image", r->image);
     cJSON_AddStringToObject(o, "response", r->response);
-    cJSON_AddNullToObject(o, "usage");
+    add_optional(o, "thinking", r->thinking);
+    add_optional(o, "fault", r->fault);
+    cJSON *usage = r->has_usage ? cJSON_AddObjectToObject(o, "usage") : cJSON_AddNullToObject(o, "usage");
+    if (r->has_usage) {
+        cJSON_AddNumberToObject(usage, "in", (double)r->tokens_in);
+        cJSON_AddNumberToObject(usage, "out", (double)r->tokens_out);
+    }
     cJSON_AddStringToObject(o, "date", r->date);
     char *text = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
     REQUIRE(text != NULL, "no memory to print a record");
-    return text;
+    const char *line = arena_printf(arena, "%s\n", text);
+    cJSON_free(text);
+    return line;
 }
 
 Status responses_append(const char *path, const Response *records, int64_t n) {
@@ -298,13 +334,11 @@ Status responses_append(const char *path, const Response *records, int64_t n) {
         char *text = NULL;
         size_t used = 0, capacity = 0;
         for (int k = 0; k < RECORDS_PER_FRAME && i < n; k++, i++) {
-            char *line = record_line(&records[i]);
+            const char *line = response_line(&records[i], arena);
             size_t length = strlen(line);
-            ARENA_GROW(arena, text, capacity, used + length + 1);
+            ARENA_GROW(arena, text, capacity, used + length);
             memcpy(text + used, line, length);
             used += length;
-            text[used++] = '\n';
-            cJSON_free(line);
         }
         status = frames_append(writer, text, used);
         if (status != OK) frames_append_end(writer);

@@ -2,8 +2,10 @@
  *
  * A file is a row of independent zstd frames, each with a checksum, each holding whole lines of JSON; it only ever grows at its end. A record:
  *   {"key","provider","model","template","set","item","response","usage","date"}   and, of a judge, "interest","origin"
- * key = prompt_key of what was asked; item = ItemText.id; usage = tokens as the provider counted them, null when unknown; date = "2026-11".
- * `origin` ("mined", "swapped", "generic") says where a judged interest came from; the judge never saw it.
+ * key = prompt_key of what was asked; item = ItemText.id; date = "2026-11", or a day, "2026-11-20".
+ * `origin` ("mined", "swapped", "generic") says where a judged interest came from; the judge never saw it. usage = {"in","out"} tokens as the provider counted
+ * them, null when unknown. Where they apply: "image" (what was shown beside the text), "thinking" (what a model wrote before its answer, kept apart), "fault" (why
+ * the answer was malformed, still, when the model had been asked again: replay counts it, and takes nothing from it).
  *
  * A crash while appending leaves a torn last frame: readers drop it with a warning, the next append cuts it off. Damage anywhere else (whole frames
  * after the fault) is an error. Two items may have the same text, hence the same key, and an answer each: an item gets its own. Of two records with the same
@@ -13,6 +15,7 @@
 #define DIGR_LLM_RESPONSES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -21,6 +24,10 @@
 typedef struct Response {
     const char *key, *provider, *model, *template_id, *set, *item, *response, *date;
     const char *interest, *origin; /* NULL for mined answers */
+    const char *image;             /* "sha256:<64 digits>" of a file, or a URL; NULL: text only */
+    const char *thinking, *fault;  /* NULL: none */
+    bool has_usage;
+    int64_t tokens_in, tokens_out; /* 0 unless has_usage */
     bool superseded;               /* a later record has the same key, set and item */
 } Response;
 
@@ -49,6 +56,11 @@ const Response *responses_find(const Responses *cache, const char *key, const ch
 /* responses_find_identity -- the latest answer to this template for this item of this set, whatever the text was then; interest NULL for mining. */
 const Response *responses_find_identity(const Responses *cache, const char *set, const char *item, const char *model, const char *template_id,
                                         const char *interest);
+
+/* response_line -- the record as one line of JSON with its '\n', in `arena`. */
+const char *response_line(const Response *r, Arena *arena);
+/* response_parse -- a record from such a line (n bytes, without '\n', changed by the parsing), strings in `text` and `arena`. E_INPUT names path, frame, line. */
+Status response_parse(const char *path, int64_t frame, int64_t line, char *text, size_t n, Arena *arena, Response *r);
 
 /* responses_append -- add records to the end of `path` (created when absent) as one frame per 512 records, under a lock, flushed to disk before returning.
  * A torn end is cut off first, with a warning. E_RESOURCE: cannot write; then the file ends after the last whole frame. */
