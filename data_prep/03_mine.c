@@ -57,6 +57,10 @@ static Status settings_make(const Ensemble *e, Arena *arena, MineSettings *s) {
 }
 
 static void log_member(const Member *m, const MemberCoverage *c, int64_t N) {
+    if (!m->prompt) {
+        log_info("%s: rules, no language model: %lld interests on %lld of %lld items", m->name, (long long)c->interests, (long long)c->by_rule, (long long)N);
+        return;
+    }
     log_info("%s: %lld of %lld items answered, %lld by key, %lld for an earlier text; %lld missing, %lld refused for drift, %lld malformed; %lld interests", m->name,
              (long long)(c->by_key + c->by_identity), (long long)N, (long long)c->by_key, (long long)c->by_identity, (long long)c->missing,
              (long long)c->drift_refused, (long long)c->malformed, (long long)c->interests);
@@ -76,7 +80,8 @@ static Status write_mined(const Dataset *d, const Responses *cache, const MineSe
     Manifest *m = manifest_begin("03_mine", cli_json(options));
     manifest_input(m, arena_printf(arena, "%s/items.jsonl", data_dir));
     for (int64_t f = 0; f < responses_n_files(cache); f++) manifest_input(m, responses_file(cache, f));
-    for (int k = 0; k < s->n_members; k++) manifest_input(m, s->members[k].prompt->path);
+    for (int k = 0; k < s->n_members; k++)
+        if (s->members[k].prompt) manifest_input(m, s->members[k].prompt->path);
     manifest_output(m, interests);
     manifest_output(m, coverage);
     manifest_note_bool(m, "simulated", d->simulated);

@@ -23,7 +23,7 @@ static const CliOption OPTIONS[] = {
     {"seeds", CLI_INT, &seeds, "0", 0, 100, "", "seeds of every trained row; 0: as paper/experiments.json says", NULL},
     {"jobs", CLI_INT, &jobs, "0", 0, 64, "", "steps side by side; 0: one a core", NULL},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "threads a step; 0: cores divided by jobs", NULL},
-    {"methods", CLI_STR, &only, "", 0, 0, "", "comma-separated methods instead of all; none: prepare the data only", NULL},
+    {"methods", CLI_STR, &only, "", 0, 0, "", "comma-separated methods instead of all; @ensemble: the methods of that table; none: prepare the data only", NULL},
     {"run", CLI_STR, &run, "", 0, 0, "FILE", "a ranking file to judge beside the others (make compare)", NULL},
     {"name", CLI_STR, &run_name, "", 0, 0, "", "its name in the tables", NULL},
     {"bin", CLI_STR, &bin, "cache/build/bin", 0, 0, "DIR", "the stage programs", NULL},
@@ -73,7 +73,9 @@ int main(int argc, char **argv)
     if (run[0] != '\0' && strcmp(data, "auto") == 0)
         MUST(FAIL(E_USAGE, "make compare RUN=my.run DATA=beauty NAME=MyMethod", "a ranking file belongs to one data set: name it"));
     const char *chosen = choose_data(arena);
-    if (results[0] == '\0') results = arena_printf(arena, "results/%s%s%s", run[0] != '\0' ? "compare-" : "", chosen, seeds > 0 ? arena_printf(arena, "-%lldseeds", (long long)seeds) : "");
+    if (results[0] == '\0')
+        results = arena_printf(arena, "results/%s%s%s%s%s", run[0] != '\0' ? "compare-" : "", chosen, only[0] == '@' ? "-" : "", only[0] == '@' ? only + 1 : "",
+                               seeds > 0 ? arena_printf(arena, "-%lldseeds", (long long)seeds) : "");
     int64_t cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (cores < 1) cores = 1;
     /* With batches of about a thousand tokens two steps of one thread each beat one step of two threads (REPRODUCE.md). */

@@ -147,6 +147,36 @@ START_TEST(a_change_upstream_changes_the_keys_below_it_only)
 }
 END_TEST
 
+/* A method may change the options of any stage; "optional" methods run only when --methods names them, or their table. */
+START_TEST(optional_methods_wait_to_be_named)
+{
+    static const char *const text =
+        "{\"datasets\": {\"one\": {\"label\": \"One\", \"category\": \"beauty\", \"answers\": \"one\", \"settings\": \"s\", \"methods\": [\"full\"], \"optional\": [\"few\", \"many\"]}},\n"
+        " \"methods\": {\"full\": {\"label\": \"Full\", \"kind\": \"generative\", \"tables\": [\"main\"]},\n"
+        "  \"few\": {\"label\": \"Few\", \"kind\": \"generative\", \"rl\": false, \"tables\": [\"ensemble\"], \"03_mine\": {\"strategy\": \"agree>=2\"}},\n"
+        "  \"many\": {\"label\": \"Many\", \"kind\": \"generative\", \"rl\": false, \"tables\": [\"ensemble\"]}},\n"
+        " \"settings\": {\"s\": {\"03_mine\": {\"members\": \"m\", \"strategy\": \"union\"}}}}\n";
+    static const struct { const char *only; int sft, mine, agree; } cases[] = {{"", 1, 1, 0}, {"@ensemble", 2, 2, 1}, {"few", 1, 1, 1}, {"@main", 1, 1, 0}, {"full,many", 1, 1, 0}, {"@none such", 0, 0, 0}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        Plan *p = make_plan("one");
+        plan_destroy(p);
+        write_text(at("experiments.json"), text);
+        PlanOptions o = {.experiments = experiments_path, .data = "one", .bin = bin_path, .stages = stages_path, .source = "", .results = results_path, .seeds = 1,
+                         .only = cases[k].only, .run = "", .run_name = ""};
+        ck_assert_int_eq(plan_build(&o, &p), OK);
+        ck_assert_msg(count_steps(p, "08_sft") == cases[k].sft, "\"%s\": %d", cases[k].only, count_steps(p, "08_sft"));
+        ck_assert_int_eq(count_steps(p, "03_mine"), cases[k].mine);
+        int agree = 0;
+        for (int64_t i = 0; i < p->n; i++)
+            for (int a = 0; a + 1 < p->steps[i].n_args; a++)
+                if (strcmp(p->steps[i].args[a], "--strategy") == 0) agree += strcmp(p->steps[i].args[a + 1], "agree>=2") == 0;
+        ck_assert_int_eq(agree, cases[k].agree);
+        plan_destroy(p);
+        write_text(at("experiments.json"), EXPERIMENTS);
+    }
+}
+END_TEST
+
 START_TEST(runs_everything_once_and_resumes)
 {
     for (int64_t jobs = 1; jobs <= 3; jobs += 2) {
@@ -235,6 +265,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, equal_steps_are_shared);
     tcase_add_test(t, a_change_upstream_changes_the_keys_below_it_only);
+    tcase_add_test(t, optional_methods_wait_to_be_named);
     tcase_add_test(t, runs_everything_once_and_resumes);
     tcase_add_test(t, a_failing_step_stops_the_run_and_keeps_the_rest);
     tcase_add_test(t, a_stage_without_manifest_is_an_error);

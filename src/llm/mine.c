@@ -15,6 +15,11 @@ static Status parse_member(const char *name, const char *prompts_dir, const Ense
         return FAIL(E_USAGE, "members are written model:template, e.g. claude:mine/v1", "member \"%s\"", name);
     m->name = name;
     m->model = arena_strndup(arena, name, (size_t)(colon - name));
+    if (strcmp(m->model, OFFLINE_MODEL) == 0) {
+        m->provider = OFFLINE_MODEL;
+        if (strcmp(colon + 1, OFFLINE_TEMPLATE) == 0) return OK;
+        return FAIL(E_USAGE, NULL, "member \"%s\": the member without a model is \"" OFFLINE_MODEL ":" OFFLINE_TEMPLATE "\"", name);
+    }
     TRY(ensemble_provider(e, m->model, &m->provider));
     TRY(template_load(prompts_dir, colon + 1, arena, &m->prompt));
     if (m->prompt->is_judge || m->prompt->is_caption)
@@ -86,6 +91,7 @@ static Status refuse_missing(const Dataset *d, const MineSettings *s, const Mine
     char counts[512] = "";
     for (int m = 0; m < s->n_members; m++) {
         const MemberCoverage *c = &out->coverage[m];
+        if (!s->members[m].prompt) continue; /* nothing to say about an item is no missing answer */
         missing += c->missing;
         drifted += c->drift_refused;
         size_t n = strlen(counts);
@@ -104,12 +110,23 @@ Status mine_replay(const Dataset *d, const Responses *cache, const Ensemble *e, 
     *out = (Mined){.items = ARENA_NEW(arena, ItemInterests, d->N)};
     size_t capacity = 0;
     const char *names[MAX_MEMBERS];
-    for (int m = 0; m < s->n_members; m++) names[m] = s->members[m].name;
+    OfflineCorpus *corpus = NULL;
+    for (int m = 0; m < s->n_members; m++) {
+        names[m] = s->members[m].name;
+        if (!s->members[m].prompt && !corpus) corpus = offline_corpus(d, arena);
+    }
     for (int64_t i = 0; i < d->N; i++) {
         Answer answers[MAX_MEMBERS] = {{0}};
         for (int m = 0; m < s->n_members; m++) {
             MemberCoverage *c = &out->coverage[m];
             bool drifted;
+            if (!s->members[m].prompt) {
+                answers[m] = offline_answer(corpus, i, arena);
+                c->by_rule += answers[m].n > 0;
+                c->missing += answers[m].n == 0;
+                c->interests += answers[m].n;
+                continue;
+            }
             const Response *r = mine_find(cache, e, &s->members[m], s->set, &d->text[i], NULL, &drifted);
             if (!r || (drifted && s->refuse_drift)) {
                 c->missing += !r;
@@ -138,10 +155,11 @@ static cJSON *member_json(const Member *m, const MemberCoverage *c, int64_t N) {
     cJSON_AddNumberToObject(o, "items", (double)N);
     cJSON_AddNumberToObject(o, "answered_by_key", (double)c->by_key);
     cJSON_AddNumberToObject(o, "answered_by_identity", (double)c->by_identity);
+    cJSON_AddNumberToObject(o, "answered_by_rule", (double)c->by_rule);
     cJSON_AddNumberToObject(o, "refused_for_drift", (double)c->drift_refused);
     cJSON_AddNumberToObject(o, "missing", (double)c->missing);
     cJSON_AddNumberToObject(o, "malformed", (double)c->malformed);
-    cJSON_AddNumberToObject(o, "coverage", N ? (double)(c->by_key + c->by_identity - c->malformed) / (double)N : 0);
+    cJSON_AddNumberToObject(o, "coverage", N ? (double)(c->by_key + c->by_identity + c->by_rule - c->malformed) / (double)N : 0);
     cJSON_AddNumberToObject(o, "interests", (double)c->interests);
     cJSON *notes = cJSON_AddObjectToObject(o, "notes");
     for (int k = 0; k < N_NOTES; k++) cJSON_AddNumberToObject(notes, answer_note_name((AnswerNote)k), (double)c->notes[k]);

@@ -13,15 +13,16 @@
 #include "llm/answer.h"
 #include "llm/interests.h"
 #include "llm/merge.h"
+#include "llm/offline.h"
 #include "llm/prompts.h"
 #include "llm/responses.h"
 
 enum { MAX_MEMBERS = 16 };
 
-/* A member is a model asked with a template: "claude:mine/v1". */
+/* A member is a model asked with a template, "claude:mine/v1", or the rules of offline.h, "rules:offline/v1". */
 typedef struct Member {
     const char *name, *model, *provider;
-    Template *prompt;
+    Template *prompt;       /* NULL: rules, which are asked nothing */
 } Member;
 
 typedef struct MineSettings {
@@ -34,12 +35,12 @@ typedef struct MineSettings {
     bool refuse_drift;      /* an answer found only by identity (its prompt has changed since) counts as missing */
 } MineSettings;
 
-/* mine_members -- parse "a:t1,a:t2" and a strategy, "union", "agree>=N" or "single:MEMBER" (one of the list), into s->members and s->min_agree.
+/* mine_members -- parse "a:t1,a:t2,rules:offline/v1" and a strategy, "union", "agree>=N" or "single:MEMBER" (one of the list), into s->members and s->min_agree.
  * E_USAGE for a malformed list or strategy, E_INPUT for an unknown model or template. */
 Status mine_members(const char *list, const char *strategy, const char *prompts_dir, const Ensemble *e, Arena *arena, MineSettings *s);
 
 typedef struct MemberCoverage {
-    int64_t by_key, by_identity, drift_refused, missing, malformed, interests;
+    int64_t by_key, by_identity, by_rule, drift_refused, missing, malformed, interests; /* by_rule: items for which the rules found something */
     int64_t notes[N_NOTES];
 } MemberCoverage;
 

@@ -75,10 +75,43 @@ bool words_are_utf8(const char *text) {
     return true;
 }
 
-static bool is_function_word(const char *word) {
+bool words_is_function(const char *word) {
     for (size_t i = 0; i < sizeof function_words / sizeof *function_words; i++)
         if (strcmp(word, function_words[i]) == 0) return true;
     return false;
+}
+
+int words_tokens(Arena *arena, const char *text, int max, Token **tokens) {
+    size_t length = strlen(text), used = 0;
+    char *buffer = arena_alloc(arena, 2 * length + 2, 1); /* the words, each with its NUL */
+    Token *out = ARENA_NEW(arena, Token, length / 2 + 1);
+    int n = 0;
+    bool inside = false;
+    for (const char *p = text;;) {
+        char c = 0;
+        p += *p ? plain(p, &c) : 0;
+        char next = 0;
+        if (*p) (void)plain(p, &next);
+        if (c == '\'') continue;
+        bool joins = inside && (c == '-' || c == '.' || c == '/') && is_word_byte((unsigned char)next);
+        if (c == '.' && joins) joins = next <= '9' && used > 0 && buffer[used - 1] <= '9'; /* 1.75, not an end without a space */
+        if (c && (is_word_byte((unsigned char)c) || joins || (c == '%' && inside))) {
+            if (!inside) {
+                if (max && n == max) break;
+                out[n++] = (Token){buffer + used, false};
+            }
+            inside = true;
+            buffer[used++] = c;
+            continue;
+        }
+        if (inside) buffer[used++] = 0;
+        if (n > 0 && !is_space((unsigned char)c)) out[n - 1].ends = true;
+        inside = false;
+        if (!c) break;
+    }
+    if (inside) buffer[used] = 0;
+    *tokens = out;
+    return n;
 }
 
 static size_t stem(char *w, size_t n) {
@@ -117,7 +150,7 @@ StemSet words_stem_set(Arena *arena, const char *text) {
             continue;
         }
         word[n_word] = 0;
-        if (n_word && !is_function_word(word)) set[n++] = fnv1a64(word, stem(word, n_word));
+        if (n_word && !words_is_function(word)) set[n++] = fnv1a64(word, stem(word, n_word));
         n_word = 0;
         if (!c) break;
     }

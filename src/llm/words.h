@@ -18,6 +18,18 @@ int words_count(const char *text);
 /* words_are_utf8 -- well-formed UTF-8 without control characters below 0x20 (white space is allowed). */
 bool words_are_utf8(const char *text);
 
+/* words_is_function -- one of the function words (a list of 60 in words.c); lower case expected. */
+bool words_is_function(const char *word);
+
+/* A word of running text, in lower case. Hyphens, points and strokes stay between letters or digits ("fragrance-free", "1.75mm", "1/2"), apostrophes vanish. */
+typedef struct Token {
+    const char *text;
+    bool ends;          /* punctuation, or the end, follows: a phrase does not go on */
+} Token;
+
+/* words_tokens -- the first `max` words of `text` (0: all), into *tokens; returns how many. */
+int words_tokens(Arena *arena, const char *text, int max, Token **tokens);
+
 /* A set of stems, as sorted distinct 64-bit hashes (FNV-1a; equal hashes are taken as equal words). */
 typedef struct StemSet {
     int n;

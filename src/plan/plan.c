@@ -177,15 +177,16 @@ static Status plan_data(Builder *b, Chain *c)
 }
 
 /* filter: "logistic" or "none" (the ablation without RLDI). */
-static Status plan_interests(Builder *b, Chain *c, const char *filter)
+static Status plan_interests(Builder *b, const cJSON *method, Chain *c)
 {
+    const char *filter = json_opt_string(method, "filter", "logistic");
     const char *set = json_opt_string(b->dataset, "answers", NULL), *outside[] = {"cache/responses", "paper/prompts", NULL};
     if (set == NULL) return OK; /* no recorded answers: shallow text, and the tables say so */
     Step m = step_begin(b, "03_mine", "interests");
     add_input(b, &m, "data", c->data);
     add_pair(b, &m, "responses", "cache/responses");
     add_pair(b, &m, "set", set);
-    add_settings(b, &m, "03_mine", NULL);
+    add_settings(b, &m, "03_mine", method);
     TRY(step_finish(b, &m, outside, &c->mine));
     Step l = step_begin(b, "04_label", filter);
     add_input(b, &l, "data", c->data);
@@ -239,7 +240,7 @@ static Status plan_evaluate(Builder *b, const char *what, Chain *c, const char *
 
 static Status plan_generative(Builder *b, const cJSON *method, const char *what, const char *seed, Chain *c)
 {
-    if (json_opt_bool(method, "mine", true)) TRY(plan_interests(b, c, json_opt_string(method, "filter", "logistic")));
+    if (json_opt_bool(method, "mine", true)) TRY(plan_interests(b, method, c));
     TRY(plan_sids(b, method, seed, c));
     Step s = step_begin(b, "08_sft", what);
     add_input(b, &s, "data", c->data);
@@ -333,6 +334,25 @@ static Status plan_method(Builder *b, const char *id, int64_t seed)
     return OK;
 }
 
+/* --methods: nothing asks for the set's "methods"; "a,b" for these, "@table" for all of a table, whether they stand in "methods" or in "optional". */
+static bool wanted(Builder *b, const char *id, bool by_default)
+{
+    const char *only = b->o->only;
+    if (only[0] == '\0') return by_default;
+    if (only[0] != '@') return in_list(only, id);
+    const cJSON *tables = member(member(member(b->root, "methods"), id), "tables");
+    for (const cJSON *t = tables != NULL ? tables->child : NULL; t != NULL; t = t->next)
+        if (cJSON_IsString(t) && strcmp(t->valuestring, only + 1) == 0) return true;
+    return false;
+}
+
+static Status plan_seeds(Builder *b, const char *id, int64_t seeds)
+{
+    int64_t n = (int64_t)json_opt_number(member(member(b->root, "methods"), id), "seeds", (double)seeds);
+    for (int64_t seed = 1; seed <= (n < seeds ? n : seeds); seed++) TRY(plan_method(b, id, seed));
+    return OK;
+}
+
 static Status plan_dataset(Builder *b, const char *name)
 {
     b->name = name;
@@ -352,11 +372,12 @@ static Status plan_dataset(Builder *b, const char *name)
     b->plan->sets[b->plan->n_sets].name = name;
     b->plan->sets[b->plan->n_sets++].step = data.data;
     for (const cJSON *m = methods->child; m != NULL; m = m->next) {
-        if (b->o->only[0] != '\0' && !in_list(b->o->only, m->valuestring)) continue;
-        const cJSON *method = member(member(b->root, "methods"), m->valuestring);
-        int64_t n = (int64_t)json_opt_number(method, "seeds", (double)seeds);
-        for (int64_t seed = 1; seed <= (n < seeds ? n : seeds); seed++) TRY(plan_method(b, m->valuestring, seed));
+        if (!wanted(b, m->valuestring, true)) continue;
+        TRY(plan_seeds(b, m->valuestring, seeds));
     }
+    const cJSON *optional = member(b->dataset, "optional");
+    for (const cJSON *m = optional != NULL ? optional->child : NULL; m != NULL; m = m->next)
+        if (wanted(b, m->valuestring, false)) TRY(plan_seeds(b, m->valuestring, seeds));
     if (b->o->run[0] == '\0') return OK;
     Chain c = NO_CHAIN;
     TRY(plan_data(b, &c));

@@ -40,7 +40,8 @@ typedef struct PlanOptions {
     const char *source;      /* DIGR_DATA, or "" */
     const char *results;     /* results/<run>: the report's folder */
     int64_t seeds;           /* 0: as the experiments say */
-    const char *only;        /* comma-separated methods, "" = all, "none" = the data alone, without a report */
+    const char *only;        /* comma-separated methods; "@table" = every method of that table, the set's "optional" ones too; "" = the set's "methods"; "none" = the data
+                                alone, without a report */
     const char *run, *run_name; /* make compare: a ranking file and its name; "" otherwise */
     bool complete_only;      /* make compare: methods whose results are there, and baselines that take under a minute */
 } PlanOptions;
