@@ -34,6 +34,7 @@ static Status run(Arena *arena) {
         log_info("%s can be had from %s", entry->label, *settings.source ? settings.source : "the registry's addresses");
         return OK;
     }
+    log_info("%s: %s%s%s", entry->label, entry->licence, *entry->homepage ? " See " : "", entry->homepage);
     if (!*out) return FAIL(E_USAGE, "see `01_download --help`", "01_download: --out is required");
     if (!*settings.lock) {
         settings.lock = arena_printf(arena, "cache/%s.lock", entry->name);
@@ -48,6 +49,7 @@ static Status run(Arena *arena) {
     manifest_input(manifest, registry);
     TRY(acquire_files(entry, &settings, out, manifest));
     manifest_note_bool(manifest, "simulated", entry->simulated);
+    manifest_note_string(manifest, "licence", entry->licence);
     return manifest_end(manifest, out);
 }
 

@@ -1,6 +1,7 @@
 /* 02_preprocess -- from a source to a data set folder.
  *
  * In:  raw Amazon files (2014: JSON reviews, Python-literal metadata; 2018: JSON), or the sequence form (sequences.txt, items.jsonl, ...)
+ *      Filters and their order: src/data/filter.h; splits: src/data/split.h. "recipe": what datasets.json says for raw files of this set.
  * Out: meta.json, items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv (data/dataset.h), rejected.tsv, manifest.json
  *
  * Deviations from the paper: none known; the paper names 5-core filtering and leave-one-out, and we meet its counts to the unit. */
@@ -11,18 +12,28 @@
 #include "data/prepare.h"
 #include "data/registry.h"
 
-static const char *dataset, *registry, *raw, *out, *repeats;
+static const char *dataset, *registry, *raw, *out;
 static PrepareSettings settings;
-static int64_t seed;
+static int64_t seed, k_core;
 
 static const CliOption options[] = {
     {"dataset", CLI_STR, &dataset, NULL, 0, 0, "NAME", "its name in the registry", NULL},
     {"registry", CLI_STR, &registry, "data_prep/datasets.json", 0, 0, "FILE", "the known data sets", NULL},
     {"raw", CLI_STR, &raw, NULL, 0, 0, "DIR", "folder with the source files", NULL},
     {"protocol", CLI_ENUM, &settings.protocol, "leave-last-out", 0, 0, "", "how to split", "leave-last-out|chrono-8-1-1"},
-    {"k-core", CLI_INT, &settings.k_core, "5", 1, 1000, "events", "users and items need at least as many", NULL},
+    {"ratio", CLI_STR, &settings.ratio, "", 0, 0, "A:B:C", "train:valid:test of the chrono protocol, instead of 8:1:1", NULL},
+    {"max-history", CLI_INT, &settings.max_history, "0", 0, 1e6, "events", "how much of a history models may see; 0: 20, or 10 for chrono", NULL},
+    {"from", CLI_STR, &settings.filter.from, "recipe", 0, 0, "DATE", "first day (YYYY-MM-DD, UTC) of the time window; empty: open", NULL},
+    {"to", CLI_STR, &settings.filter.to, "recipe", 0, 0, "DATE", "first day after the time window; empty: open", NULL},
+    {"duplicates", CLI_ENUM, &settings.filter.duplicates, "recipe", 0, 0, "", "raw lines with the same user, item and second (recipe: drop)", "recipe|drop|keep"},
+    {"repeats", CLI_ENUM, &settings.filter.repeats, "recipe", 0, 0, "", "a user's further events with one item (recipe: keep)", "recipe|keep|first|last"},
+    {"items", CLI_ENUM, &settings.filter.items, "recipe", 0, 0, "", "which items stay (recipe: any)", "recipe|any|with-metadata|titled"},
+    {"title-words", CLI_INT, &settings.filter.title_words, "-1", -1, 1e6, "words", "longest title an item may have; 0: no limit, -1: recipe", NULL},
+    {"k-core", CLI_INT, &k_core, "0", 0, 1e6, "events", "users and items need at least as many; 0: recipe, else 5", NULL},
+    {"core-users", CLI_INT, &settings.filter.core_users, "0", 0, 1e6, "events", "the same for users alone; 0: as --k-core", NULL},
+    {"core-items", CLI_INT, &settings.filter.core_items, "0", 0, 1e6, "events", "the same for items alone; 0: as --k-core", NULL},
+    {"core-rounds", CLI_INT, &settings.filter.core_rounds, "0", 0, 1000, "rounds", "stop the core after so many rounds; 0: when nothing changes", NULL},
     {"ties", CLI_ENUM, &settings.ties, "file", 0, 0, "", "events of a user at the same second: order of the source, or random", "file|shuffle"},
-    {"repeats", CLI_ENUM, &repeats, "keep", 0, 0, "", "a user's further events with one item", "keep|first"},
     {"max-loss", CLI_REAL, &settings.max_loss, "0.001", 0, 1, "share", "stop when more records than this are unusable", NULL},
     {"check-counts", CLI_FLAG, &settings.check_counts, "1", 0, 1, "", "stop when the counts are not the published ones", NULL},
     {"seed", CLI_INT, &seed, "2026", 0, 9e15, "", "random seed", NULL},
@@ -32,7 +43,8 @@ static const CliOption options[] = {
 static Status run(Arena *arena) {
     RegistryEntry *entry;
     TRY(registry_find(registry, dataset, arena, &entry));
-    settings.keep_repeats = repeats[0] == 'k';
+    if (settings.filter.core_users == 0) settings.filter.core_users = k_core;
+    if (settings.filter.core_items == 0) settings.filter.core_items = k_core;
     settings.seed = (uint64_t)seed;
     if (cli_dry_run()) {
         static const char *const forms[] = {"nothing usable", "sequences", "raw files"};

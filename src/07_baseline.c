@@ -36,7 +36,7 @@ static const CliOption options[] = {
     {"method", CLI_ENUM, &method, NULL, 0, 0, "", "ranker", "popularity|transitions|sasrec|gru4rec|oracle"},
     {"oracle", CLI_STR, &oracle_dir, "", 0, 0, "DIR", "oracle folder of the simulated sample (method oracle)", NULL},
     {"seed", CLI_INT, &seed, "1", 0, 1e15, "", "seed of initialisation, shuffling, windows and dropout", NULL},
-    {"history", CLI_INT, &history, "0", 0, 4096, "items", "items of history a model sees; 0 = 50, or the data set's for chrono-8-1-1", NULL},
+    {"history", CLI_INT, &history, "0", 0, 4096, "items", "items of history a model sees; 0 = 50, or the data set's for chrono", NULL},
     {"dim", CLI_INT, &dim, "64", 1, 4096, "", "width of item embeddings", NULL},
     {"hidden", CLI_INT, &hidden, "0", 0, 4096, "", "gru4rec: hidden width, with a dense layer back to --dim; 0 = --dim, without", NULL},
     {"layers", CLI_INT, &layers, "2", 1, 16, "", "sasrec: blocks", NULL},
@@ -45,14 +45,14 @@ static const CliOption options[] = {
     {"activation", CLI_ENUM, &activation, "gelu", 0, 0, "", "sasrec: feed-forward activation", "gelu|relu"},
     {"scale-embedding", CLI_FLAG, &scale_embedding, "1", 0, 1, "", "sasrec: multiply item embeddings by sqrt(dim) at the input", NULL},
     {"dropout", CLI_REAL, &dropout, "0.5", 0, 0.95, "", "on the embedding, attention and both residual branches", NULL},
-    {"windows", CLI_ENUM, &windows, "auto", 0, 0, "", "training windows; auto = random for chrono-8-1-1, else last", "auto|last|random"},
-    {"batch-tokens", CLI_INT, &batch_tokens, "0", 0, 1e6, "tokens", "positions a step; 0 = 1024, or 512 for chrono-8-1-1", NULL},
+    {"windows", CLI_ENUM, &windows, "auto", 0, 0, "", "training windows; auto = random for chrono, else last", "auto|last|random"},
+    {"batch-tokens", CLI_INT, &batch_tokens, "0", 0, 1e6, "tokens", "positions a step; 0 = 1024, or 512 for chrono", NULL},
     {"lr", CLI_REAL, &lr, "1e-3", 0, 1, "", "learning rate after warm-up", NULL},
     {"warmup", CLI_INT, &warmup, "100", 0, 1e6, "steps", "linear warm-up", NULL},
     {"weight-decay", CLI_REAL, &weight_decay, "0.01", 0, 10, "", "AdamW weight decay of matrices", NULL},
     {"clip", CLI_REAL, &clip, "5", 0, 1e6, "", "largest gradient norm; 0 = no clipping", NULL},
     {"epochs", CLI_INT, &epochs, "200", 1, 1e5, "", "most passes over the training windows", NULL},
-    {"patience", CLI_INT, &patience, "-1", -1, 1e5, "epochs", "stop after so many without a better valid NDCG@10; 0 = never, -1 = 4, or 6 for chrono-8-1-1", NULL},
+    {"patience", CLI_INT, &patience, "-1", -1, 1e5, "epochs", "stop after so many without a better valid NDCG@10; 0 = never, -1 = 4, or 6 for chrono", NULL},
     {"checkpoint-seconds", CLI_REAL, &checkpoint_s, "20", 0, 1e6, "s", "least time between checkpoints", NULL},
     {"last-items", CLI_INT, &last_items, "3", 1, 1000, "items", "transitions: items of history that count", NULL},
     {"decay", CLI_REAL, &decay, "0.6", 0, 1, "", "transitions: weight of each older item relative to the next newer one", NULL},
@@ -65,7 +65,7 @@ static bool trained(void) { return strcmp(method, "sasrec") == 0 || strcmp(metho
 /* Settings that follow from the protocol unless they were given. */
 static void settle_options(const Dataset *d)
 {
-    const bool chrono = strcmp(d->protocol, "chrono-8-1-1") == 0;
+    const bool chrono = strncmp(d->protocol, "chrono-", 7) == 0;
     if (history == 0) history = chrono ? d->max_history : 50;
     if (batch_tokens == 0) batch_tokens = chrono ? 512 : 1024;
     if (batch_tokens < history) batch_tokens = history;

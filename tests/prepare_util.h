@@ -19,11 +19,11 @@ static inline void prepare_setup(void)
     scratch_make();
     arena = arena_create("test");
     ck_assert_int_eq(dir_make(in_scratch("raw")), OK);
-    entry = (RegistryEntry){.name = "tiny", .label = "Tiny", .release = "amazon-2014", .folder = "tiny", .hint = "", .n_files = 3};
+    entry = (RegistryEntry){.name = "tiny", .label = "Tiny", .release = "amazon-2014", .folder = "tiny", .hint = "", .filter = {.title_words = -1}, .n_files = 3};
     entry.file[0] = (RegistryFile){.role = "reviews", .name = "reviews.json.gz", .sha256 = ""};
     entry.file[1] = (RegistryFile){.role = "meta", .name = "meta.json.gz", .sha256 = ""};
     entry.file[2] = (RegistryFile){.role = "captions", .name = "captions.jsonl", .sha256 = "", .optional = true};
-    settings = (PrepareSettings){.protocol = "leave-last-out", .ties = "file", .k_core = 1, .keep_repeats = true, .check_counts = true, .max_loss = 0, .seed = 1};
+    settings = (PrepareSettings){.protocol = "leave-last-out", .ties = "file", .filter = {.title_words = -1, .core_users = 1, .core_items = 1}, .check_counts = true, .max_loss = 0, .seed = 1};
 }
 
 static inline void prepare_teardown(void)

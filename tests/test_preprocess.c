@@ -62,12 +62,12 @@ END_TEST
 START_TEST(the_2018_release_is_json_with_lists)
 {
     entry.release = "amazon-2018";
-    entry.drop_untitled = true;
+    entry.filter.items = "titled";
     write_gzip(in_scratch("raw/reviews.json.gz"), reviews_text("U A " T "01;U B " T "02;U C " T "03;V A " T "01;"));
     write_gzip(in_scratch("raw/meta.json.gz"),
                "{\"asin\": \"A\", \"title\": \"Cable&nbsp;3&#39;\", \"brand\": \"Q\", \"category\": [\"Music\", \"Cables\", \"</span></span>\"], \"description\": [\"One.\", "
                "\"<p>Two.</p>\"], \"feature\": [\"long\", \"strong\"]}\n"
-               "{\"asin\": \"B\", \"title\": \"\", \"description\": []}\n{\"asin\": \"C\", \"title\": \"C\", \"description\": \"text\", \"category\": null}\n");
+               "{\"asin\": \"B\", \"title\": \"\", \"description\": []}\n{\"asin\": \"C\", \"title\": \"Case\", \"description\": \"text\", \"category\": null}\n");
     Dataset *d = prepare_load("out");
     ck_assert_int_eq(d->N, 2); /* B has no title */
     const ItemText *a = &d->text[d->text[0].id[0] == 'A' ? 0 : 1];
@@ -82,10 +82,10 @@ END_TEST
 /* Dropping W (1 event) leaves item C with 1; dropping C leaves V with 1; dropping V leaves B with 1: three rounds to A twice. */
 START_TEST(the_core_is_iterated_to_its_fixed_point)
 {
-    settings.k_core = 3;
+    settings.filter.core_users = settings.filter.core_items = 3;
     write_raw("W C " T "01;V C " T "02;V B " T "03;U B " T "04;U A " T "05;U D " T "06;X A " T "07;X D " T "08;", "A;B;C;D;");
     assert_fails(E_INPUT, "nothing of 8 interactions is left");
-    settings.k_core = 2;
+    settings.filter.core_users = settings.filter.core_items = 2;
     Dataset *d = prepare_load("out");
     ck_assert_int_eq(d->n_users, 2);
     ck_assert_int_eq(d->N, 2);
@@ -106,7 +106,7 @@ START_TEST(duplicates_go_repeats_stay_or_go_as_asked)
     ck_assert_str_eq(rows_text(d, &d->test, "out", true), "U:A,B,A,C>C");
     ck_assert_double_eq(meta_number("out", "input.rules.duplicate_lines_dropped"), 1);
     ck_assert_double_eq(meta_number("out", "input.rules.repeated_items_kept"), 2);
-    settings.keep_repeats = false;
+    settings.filter.repeats = "first";
     d = prepare_load("first");
     ck_assert_str_eq(rows_text(d, &d->test, "first", true), "U:A,B>C");
     ck_assert_double_eq(meta_number("first", "input.rules.repeated_items_dropped"), 2);

@@ -6,7 +6,7 @@
  *
  * Folder layout (all text is UTF-8; items and users are indices 0..N-1, 0..n_users-1, assigned in a seeded random order,
  * never in ASIN order: in the 2014 sets equal-time events come sorted by ASIN and ids in that order would leak):
- *   meta.json      "name", "label" (for tables), "simulated" (bool), "protocol" ("leave-last-out" | "chrono-8-1-1"), "max_history",
+ *   meta.json      "name", "label" (for tables), "simulated" (bool), "protocol" ("leave-last-out" | "chrono-8-1-1" or another ratio), "max_history",
  *                  "counts": {"users", "items", "interactions", "train_sequences", "train_rows", "valid_rows", "test_rows"},
  *                  "filter": [{"step", "users", "items", "interactions"}, ...] from the raw data to the last 5-core round,
  *                  "text": {"title", "brand", "categories", "description", "keywords", "caption"}: how many items have each,

@@ -20,8 +20,13 @@ Status import_sequences(Intake *c, const char *dir);
 /* intake_complete_text -- after reading: every item gets an id and no field stays NULL. */
 void intake_complete_text(Intake *c);
 
-/* Rows of an exact split that came with the sequences: minionerec_{train,valid,test}.tsv with header `user\thistory\ttarget\ttimestamp`. */
-typedef struct ExactRow { int32_t user; int32_t position; int64_t time_s; } ExactRow; /* user: key number; target = sequence[position] */
+/* Rows of an exact split that came with the sequences: minionerec_{train,valid,test}.tsv, or {train,valid,test}.tsv, with header
+ * `user\thistory\ttarget\ttimestamp`, the last column being absent where no time is known. */
+typedef struct ExactRow {
+    int32_t user, position; /* key number; target = sequence[position] */
+    int32_t length;         /* of the history as shipped; 0 for rows made here, whose history is all before the target */
+    int64_t time_s;         /* 0: unknown */
+} ExactRow;
 typedef struct ExactRows { int64_t n[3]; ExactRow *row[3]; } ExactRows; /* train, valid, test */
 
 /* import_exact_rows -- *rows NULL when dir has no such files. A user's rows over the three files are its positions 1, 2, 3, ...; each row must be a window

@@ -23,7 +23,7 @@ static int64_t next_item(const Intake *c, const char **text, char stop) {
 }
 
 /* One row; position is how many rows this user had before, plus one. NULL when it is the window of the sequence that ends there. */
-static const char *check_row(const Intake *c, const int64_t *begin, int64_t *position, const char *line, ExactRow *row) {
+static const char *check_row(const Intake *c, const int64_t *begin, int64_t *position, const char *line, bool timed, ExactRow *row) {
     char user[64];
     const char *tab = strchr(line, '\t');
     if (!tab || (size_t)(tab - line) >= sizeof user) return "expected user, history, target, timestamp";
@@ -41,10 +41,10 @@ static const char *check_row(const Intake *c, const int64_t *begin, int64_t *pos
     if (p != history_end) return "malformed history";
     p++;
     if (next_item(c, &p, '\t') != c->event[begin[u] + at].item) return "the target does not follow its history in the user's sequence";
-    char *end;
-    long long time = *p == '\t' ? strtoll(p + 1, &end, 10) : -1;
-    if (time < 0 || *end) return "malformed timestamp";
-    *row = (ExactRow){(int32_t)u, (int32_t)at, time};
+    char *end = NULL;
+    long long time = *p == '\t' ? strtoll(p + 1, &end, 10) : 0;
+    if (timed != (*p == '\t') || time < 0 || (end ? *end : *p)) return "malformed timestamp";
+    *row = (ExactRow){(int32_t)u, (int32_t)at, (int32_t)length, time};
     return NULL;
 }
 
@@ -54,14 +54,16 @@ static Status read_part(const Intake *c, const char *path, const int64_t *begin,
     size_t capacity = 0, length;
     const char *line, *fault = NULL;
     int64_t bad = 0;
+    bool timed = false;
     while (!fault && line_next(reader, &line, &length)) {
         bad = line_number(reader);
         if (bad == 1) {
-            fault = strcmp(line, "user\thistory\ttarget\ttimestamp") == 0 ? NULL : "expected the header user, history, target, timestamp";
+            timed = strcmp(line, "user\thistory\ttarget\ttimestamp") == 0;
+            fault = timed || strcmp(line, "user\thistory\ttarget") == 0 ? NULL : "expected the header user, history, target, timestamp";
             continue;
         }
         ARENA_GROW(c->arena, *rows, capacity, *n_rows + 1);
-        fault = check_row(c, begin, position, line, &(*rows)[*n_rows]);
+        fault = check_row(c, begin, position, line, timed, &(*rows)[*n_rows]);
         (*n_rows)++;
     }
     TRY(line_close(reader));
@@ -70,16 +72,18 @@ static Status read_part(const Intake *c, const char *path, const int64_t *begin,
 
 Status import_exact_rows(const Intake *c, const char *dir, const int64_t *begin, ExactRows **rows) {
     *rows = NULL;
-    if (!path_exists(arena_printf(c->arena, "%s/minionerec_train.tsv", dir))) return OK;
+    const char *prefix = "minionerec_";
+    if (!path_exists(arena_printf(c->arena, "%s/%strain.tsv", dir, prefix))) prefix = "";
+    if (!path_exists(arena_printf(c->arena, "%s/%strain.tsv", dir, prefix))) return OK;
     ExactRows *r = ARENA_NEW(c->arena, ExactRows, 1);
     int64_t *position = ARENA_NEW(c->arena, int64_t, strtable_count(c->users));
     for (int part = 0; part < 3; part++) {
-        const char *path = arena_printf(c->arena, "%s/minionerec_%s.tsv", dir, part_names[part]);
+        const char *path = arena_printf(c->arena, "%s/%s%s.tsv", dir, prefix, part_names[part]);
         TRY(read_part(c, path, begin, position, &r->row[part], &r->n[part]));
     }
     for (int64_t u = 0; u < strtable_count(c->users); u++)
         if (position[u] + 1 != begin[u + 1] - begin[u])
-            return FAIL(E_INPUT, fix_exact, "%s/minionerec_*.tsv: user %s has %lld rows, the sequence has %lld events", dir, strtable_get(c->users, u),
+            return FAIL(E_INPUT, fix_exact, "%s/%s*.tsv: user %s has %lld rows, the sequence has %lld events", dir, prefix, strtable_get(c->users, u),
                         (long long)position[u], (long long)(begin[u + 1] - begin[u]));
     *rows = r;
     return OK;

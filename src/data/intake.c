@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/rng.h"
 
+enum { DAY_S = 86400 };
+
 Intake *intake_create(Arena *arena, Ledger *ledger) {
     Intake *c = ARENA_NEW(arena, Intake, 1);
     c->arena = arena;
@@ -75,27 +77,6 @@ static int64_t user_end(const Intake *c, int64_t begin) {
     return end;
 }
 
-void intake_drop_duplicates(Intake *c, bool keep_repeats) {
-    ArenaMark mark = arena_mark(c->arena);
-    int64_t n_items = strtable_count(c->items), kept = 0, same = 0, repeats = 0;
-    int64_t *last_user = ARENA_NEW(c->arena, int64_t, n_items), *last_time = ARENA_NEW(c->arena, int64_t, n_items);
-    for (int64_t e = 0; e < c->n_events; e++) {
-        Event one = c->event[e];
-        bool again = last_user[one.item] == one.user + 1;
-        bool duplicate = again && !c->ordered && last_time[one.item] == one.time_s;
-        if (duplicate) same++;
-        else if (again) repeats++;
-        if (duplicate || (again && !keep_repeats)) continue;
-        last_user[one.item] = one.user + 1;
-        last_time[one.item] = one.time_s;
-        c->event[kept++] = one;
-    }
-    c->n_events = kept;
-    arena_release(c->arena, mark);
-    ledger_note(c->ledger, "duplicate_lines_dropped", same);
-    ledger_note(c->ledger, keep_repeats ? "repeated_items_kept" : "repeated_items_dropped", repeats);
-}
-
 void intake_shuffle_ties(Intake *c, uint64_t seed) {
     for (int64_t begin = 0, end; begin < c->n_events; begin = end) {
         end = begin + 1;
@@ -112,41 +93,8 @@ void intake_shuffle_ties(Intake *c, uint64_t seed) {
     }
 }
 
-void intake_drop_untitled(Intake *c) {
-    int64_t kept = 0;
-    for (int64_t e = 0; e < c->n_events; e++) {
-        const ItemText *text = intake_text(c, c->event[e].item);
-        if (text->title && *text->title) c->event[kept++] = c->event[e];
-    }
-    c->n_events = kept;
-}
-
-/* Keep events whose user (or item) has at least k; returns whether any went. */
-static bool drop_rare(Intake *c, bool by_user, int64_t k) {
-    ArenaMark mark = arena_mark(c->arena);
-    int64_t *count = ARENA_NEW(c->arena, int64_t, strtable_count(by_user ? c->users : c->items)), kept = 0;
-    for (int64_t e = 0; e < c->n_events; e++) count[by_user ? c->event[e].user : c->event[e].item]++;
-    for (int64_t e = 0; e < c->n_events; e++)
-        if (count[by_user ? c->event[e].user : c->event[e].item] >= k) c->event[kept++] = c->event[e];
-    bool dropped = kept < c->n_events;
-    c->n_events = kept;
-    arena_release(c->arena, mark);
-    return dropped;
-}
-
-void intake_core(Intake *c, int64_t k) {
-    for (int64_t round = 1;; round++) {
-        bool users = drop_rare(c, true, k), items = drop_rare(c, false, k);
-        if (!users && !items) {
-            if (round == 1) intake_step(c, arena_printf(c->arena, "%lld-core, no change", (long long)k));
-            return;
-        }
-        intake_step(c, arena_printf(c->arena, "%lld-core, round %lld", (long long)k, (long long)round));
-    }
-}
-
 cJSON *intake_ties_json(const Intake *c) {
-    int64_t pairs = 0, equal = 0, ascending = 0, unordered = 0, unknown = 0, users_tied = 0, last_tied = 0;
+    int64_t pairs = 0, timed = 0, equal = 0, same_day = 0, ascending = 0, unordered = 0, unknown = 0, users_tied = 0, last_tied = 0;
     for (int64_t begin = 0, end; begin < c->n_events; begin = end) {
         end = user_end(c, begin);
         bool tied = false, last = false;
@@ -156,6 +104,8 @@ cJSON *intake_ties_json(const Intake *c) {
             const Event *a = &c->event[e - 1], *b = &c->event[e];
             bool known = a->time_s && b->time_s;
             pairs++;
+            timed += known;
+            same_day += known && a->time_s / DAY_S == b->time_s / DAY_S;
             last = known && a->time_s == b->time_s;
             unordered += known && a->time_s > b->time_s;
             equal += last;
@@ -167,8 +117,10 @@ cJSON *intake_ties_json(const Intake *c) {
     }
     cJSON *root = cJSON_CreateObject();
     cJSON_AddNumberToObject(root, "adjacent_pairs", (double)pairs);
+    cJSON_AddNumberToObject(root, "timed_pairs", (double)timed);
     cJSON_AddNumberToObject(root, "equal_time_pairs", (double)equal);
-    cJSON_AddNumberToObject(root, "ascending_id_pairs", (double)ascending);
+    cJSON_AddNumberToObject(root, "same_day_pairs", (double)same_day);
+    if (strcmp(c->item_id_kind, "asin") == 0) cJSON_AddNumberToObject(root, "ascending_id_pairs", (double)ascending);
     cJSON_AddNumberToObject(root, "users_with_ties", (double)users_tied);
     cJSON_AddNumberToObject(root, "last_two_tied", (double)last_tied);
     cJSON_AddNumberToObject(root, "unknown_times", (double)unknown);

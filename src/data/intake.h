@@ -1,6 +1,6 @@
 /* data/intake.h -- interactions and item texts as read from a source, before filtering and splitting.
  *
- * Readers (import.h) fill it; the steps below reduce it in this order: intake_sort, intake_drop_duplicates, intake_shuffle_ties, intake_core.
+ * Readers (import.h) fill it; then intake_sort, the filters (filter.h), and on request intake_shuffle_ties.
  * Events are kept as 24 bytes each; review texts are never kept. */
 #ifndef DIGR_DATA_INTAKE_H
 #define DIGR_DATA_INTAKE_H
@@ -47,17 +47,11 @@ void intake_step(Intake *c, const char *name);
 
 /* intake_sort -- by user, then time (raw form) and source order. Sequence form: source order alone. */
 void intake_sort(Intake *c);
-/* intake_drop_duplicates -- after intake_sort. Raw form: a line with user, item and time of an earlier one is dropped and noted. Both forms: repeats of
- * an item by a user at another time are kept and noted, or with keep_repeats false only the first is kept. */
-void intake_drop_duplicates(Intake *c, bool keep_repeats);
 /* intake_shuffle_ties -- events of a user with the same known time in random order (a function of seed and user key). */
 void intake_shuffle_ties(Intake *c, uint64_t seed);
-/* intake_drop_untitled -- events of items without a title. */
-void intake_drop_untitled(Intake *c);
-/* intake_core -- drop users, then items, with fewer than k events, until nothing changes; one step recorded a round. */
-void intake_core(Intake *c, int64_t k);
-/* intake_ties_json -- how much order is not known: {"equal_time_pairs", "adjacent_pairs", "users_with_ties", "last_two_tied", "ascending_id_pairs",
- * "unknown_times", "out_of_order_pairs"}; caller deletes. */
+/* intake_ties_json -- how much order is not known, over pairs of adjacent events of one user: {"adjacent_pairs", "timed_pairs" (both times known),
+ * "equal_time_pairs" (same second), "same_day_pairs" (same UTC day), "ascending_id_pairs" (same second, ids ascending; absent when ids are no ASINs),
+ * "users_with_ties", "last_two_tied", "unknown_times" (events), "out_of_order_pairs"}; caller deletes. */
 cJSON *intake_ties_json(const Intake *c);
 
 #endif

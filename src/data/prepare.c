@@ -11,6 +11,7 @@
 #include "data/intake.h"
 #include "data/export.h"
 #include "data/import.h"
+#include "data/rowcheck.h"
 #include "data/split.h"
 #include "base/atomic.h"
 
@@ -21,7 +22,9 @@ typedef struct Prepare {
     const char *raw, *out;
     SourceForm form;
     Intake *intake;
+    FilterSettings filter; /* resolved */
     Split split;
+    RowCheck check;        /* when rows were shipped */
     Numbering users, items;
     Manifest *manifest;
 } Prepare;
@@ -48,33 +51,38 @@ static Status read_source(Prepare *p) {
     return import_amazon(p->intake, path[0], path[1], syntax, path[2]);
 }
 
-static Status filter(Prepare *p) {
+static Status filter(Prepare *p, const bool *described) {
     Intake *c = p->intake;
     intake_step(c, "read");
     intake_sort(c);
-    intake_drop_duplicates(c, p->settings->keep_repeats);
-    intake_step(c, "duplicates dropped");
-    if (p->form == SOURCE_RAW && p->entry->drop_untitled) {
-        intake_drop_untitled(c);
-        intake_step(c, "untitled items dropped");
-    }
     int64_t before = c->n_events;
-    intake_core(c, p->settings->k_core);
+    p->filter = filter_resolve(&p->settings->filter, &p->entry->filter, p->form == SOURCE_RAW);
+    TRY(filter_apply(c, &p->filter, described));
     if (c->n_events == 0)
-        return FAIL(E_INPUT, "lower --k-core, or give more data", "%s: nothing of %lld interactions is left after the %lld-core", p->raw, (long long)before,
-                    (long long)p->settings->k_core);
+        return FAIL(E_INPUT, "lower --k-core, loosen the filters, or give more data", "%s: nothing of %lld interactions is left after filtering", p->raw, (long long)before);
     return OK;
 }
 
 static Status split(Prepare *p) {
     Intake *c = p->intake;
-    bool shuffle = strcmp(p->settings->ties, "shuffle") == 0;
-    if (shuffle) intake_shuffle_ties(c, p->settings->seed);
+    const PrepareSettings *s = p->settings;
+    bool shuffle = strcmp(s->ties, "shuffle") == 0;
+    if (shuffle) intake_shuffle_ties(c, s->seed);
     p->split.begin = split_begin(c);
-    if (strcmp(p->settings->protocol, "leave-last-out") == 0) return split_leave_last_out(c, &p->split), OK;
-    ExactRows *rows = NULL;
-    if (p->form == SOURCE_SEQUENCES && !shuffle) TRY(import_exact_rows(c, p->raw, p->split.begin, &rows));
-    return split_chrono(c, rows, &p->split);
+    if (strcmp(s->protocol, "leave-last-out") == 0) {
+        if (s->ratio && *s->ratio) return FAIL(E_USAGE, "leave --ratio out, or use --protocol chrono-8-1-1", "--ratio does not apply to leave-last-out");
+        split_leave_last_out(c, &p->split);
+    } else {
+        SplitRatio ratio;
+        TRY(split_parse_ratio(s->ratio, &ratio));
+        ExactRows *rows = NULL;
+        bool as_shipped = p->form == SOURCE_SEQUENCES && !shuffle && ratio.part[0] == 8 && ratio.part[1] == 1 && ratio.part[2] == 1;
+        if (as_shipped) TRY(import_exact_rows(c, p->raw, p->split.begin, &rows));
+        if (rows) rowcheck_compare(c, p->split.begin, rows, &p->check);
+        TRY(split_chrono(c, rows, &ratio, &p->split));
+    }
+    if (s->max_history > 0) p->split.max_history = s->max_history;
+    return OK;
 }
 
 /* ---- numbering ---- */
@@ -158,6 +166,9 @@ static Status write_meta(Prepare *p) {
     cJSON_AddStringToObject(meta, "name", e->name);
     cJSON_AddStringToObject(meta, "label", e->label);
     cJSON_AddBoolToObject(meta, "simulated", e->simulated);
+    cJSON_AddStringToObject(meta, "licence", e->licence ? e->licence : "");
+    cJSON_AddStringToObject(meta, "homepage", e->homepage ? e->homepage : "");
+    cJSON_AddStringToObject(meta, "note", e->note ? e->note : "");
     cJSON_AddStringToObject(meta, "protocol", p->split.protocol);
     cJSON_AddNumberToObject(meta, "max_history", (double)p->split.max_history);
     cJSON_AddItemToObject(meta, "counts", counts_json(p));
@@ -166,8 +177,7 @@ static Status write_meta(Prepare *p) {
     p->intake->steps = NULL;
     cJSON_AddItemToObject(meta, "source", source_json(p));
     cJSON_AddNumberToObject(meta, "seed", (double)p->settings->seed);
-    cJSON_AddNumberToObject(meta, "k_core", (double)p->settings->k_core);
-    cJSON_AddStringToObject(meta, "repeats", p->settings->keep_repeats ? "keep" : "first");
+    cJSON_AddItemToObject(meta, "filter_settings", filter_json(&p->filter));
     cJSON *ties = intake_ties_json(p->intake);
     cJSON_AddStringToObject(ties, "rule", p->settings->ties);
     cJSON_AddItemToObject(meta, "ties", ties);
@@ -177,8 +187,10 @@ static Status write_meta(Prepare *p) {
         cJSON_AddNumberToObject(expected, "users", (double)e->users);
         cJSON_AddNumberToObject(expected, "items", (double)e->items);
         cJSON_AddNumberToObject(expected, "interactions", (double)e->interactions);
+        cJSON_AddStringToObject(expected, "source", e->expected_source ? e->expected_source : "");
         cJSON_AddBoolToObject(expected, "met", counts_met(p));
     }
+    if (p->check.done) cJSON_AddItemToObject(meta, "rows_check", rowcheck_json(&p->check));
     const char *path = arena_printf(p->arena, "%s/meta.json", p->out);
     Status status = json_write_file(path, meta);
     cJSON_Delete(meta);
@@ -207,8 +219,9 @@ static Status prepare_all(Prepare *p) {
     if (read != OK) return read;
     TRY(ledger_write(c->ledger, p->out));
     TRY(ledger_check(c->ledger, p->settings->max_loss, p->out));
+    const bool *described = filter_described(c);
     intake_complete_text(c);
-    TRY(filter(p));
+    TRY(filter(p, described));
     TRY(split(p));
     number(p);
     TRY(check_expected(p));

@@ -1,14 +1,15 @@
 /* data/prepare.h -- from a source folder to a data set folder (the work of 02_preprocess).
  *
- * Steps, each counted in meta.json: read, drop duplicate lines, (drop untitled items), iterative k-core over users and items, (shuffle ties), split, number,
- * write. Items and users are numbered by a keyed hash of their ids: an order that depends on the seed and the ids alone, neither on the source's order nor
+ * Steps, each counted in meta.json: read, filter (filter.h), (shuffle ties), split (split.h), number, write. Items and users are numbered by a keyed hash of their ids: an order that depends on the seed and the ids alone, neither on the source's order nor
  * on anything the users did.
  *
  * meta.json beyond dataset.h:
  *   "source": {"form": "sequences" | "raw", "release", "rows_from", "item_ids": "asin" | "source number"}
- *   "seed", "k_core", "repeats", "ties": {"rule": "file" | "shuffle", counts of intake_ties_json}
+ *   "licence", "homepage", "note": from datasets.json
+ *   "seed", "filter_settings": filter_json, "ties": {"rule": "file" | "shuffle", counts of intake_ties_json}
  *   "input": ledger_json (what was read, rejected, or treated by a rule)
- *   "expected": counts of datasets.json and "met", where known */
+ *   "expected": counts of datasets.json, who printed them ("source") and "met", where known
+ *   "rows_check": rows made by our own rule against the rows shipped with the source (rowcheck.h), where rows were shipped */
 #ifndef DIGR_DATA_PREPARE_H
 #define DIGR_DATA_PREPARE_H
 
@@ -21,8 +22,10 @@
 
 typedef struct PrepareSettings {
     const char *protocol, *ties; /* "leave-last-out" | "chrono-8-1-1"; "file" | "shuffle" */
-    int64_t k_core;
-    bool keep_repeats, check_counts;
+    const char *ratio;           /* chrono: "A:B:C", NULL or "" = 8:1:1 */
+    int64_t max_history;         /* 0: the protocol's own */
+    FilterSettings filter;       /* what was asked for; datasets.json fills the rest */
+    bool check_counts;
     double max_loss;             /* share of records */
     uint64_t seed;
 } PrepareSettings;

@@ -8,7 +8,7 @@
 #include "base/atomic.h"
 
 const char *const registry_sequence_files[] = {"sequences.txt", "items.jsonl", "timestamps.txt", "users.txt", "minionerec_train.tsv",
-                                               "minionerec_valid.tsv", "minionerec_test.tsv", NULL};
+                                               "minionerec_valid.tsv", "minionerec_test.tsv", "train.tsv", "valid.tsv", "test.tsv", NULL};
 
 static Status parse_file(const char *path, const cJSON *json, Arena *arena, RegistryFile *file) {
     const char *role, *name;
@@ -27,6 +27,30 @@ static Status parse_file(const char *path, const cJSON *json, Arena *arena, Regi
     return OK;
 }
 
+/* A word of the recipe; it must be one of `choices` ("a|b|c"; NULL: any text). */
+static Status parse_word(const char *path, const char *name, const cJSON *json, const char *key, const char *choices, Arena *arena, const char **word) {
+    const char *text = json_opt_string(json, key, NULL);
+    *word = text ? arena_strdup(arena, text) : NULL;
+    if (!text || !choices) return OK;
+    for (const char *p = choices; *p; p += strcspn(p, "|"), p += *p == '|')
+        if (strcspn(p, "|") == strlen(text) && strncmp(p, text, strlen(text)) == 0) return OK;
+    return FAIL(E_INPUT, "see src/data/filter.h", "%s: filter.%s of %s is `%s`, expected one of %s", path, key, name, text, choices);
+}
+
+static Status parse_filter(const char *path, const char *name, const cJSON *json, Arena *arena, FilterSettings *f) {
+    *f = (FilterSettings){.title_words = -1};
+    if (!json) return OK;
+    TRY(parse_word(path, name, json, "duplicates", "drop|keep", arena, &f->duplicates));
+    TRY(parse_word(path, name, json, "repeats", "keep|first|last", arena, &f->repeats));
+    TRY(parse_word(path, name, json, "items", "any|with-metadata|titled", arena, &f->items));
+    TRY(parse_word(path, name, json, "from", NULL, arena, &f->from));
+    TRY(parse_word(path, name, json, "to", NULL, arena, &f->to));
+    f->title_words = (int64_t)json_opt_number(json, "title_words", -1);
+    f->core_users = (int64_t)json_opt_number(json, "core_users", 0);
+    f->core_items = (int64_t)json_opt_number(json, "core_items", 0);
+    return OK;
+}
+
 static Status parse_entry(const char *path, const cJSON *json, Arena *arena, RegistryEntry *entry) {
     const char *name, *label, *release;
     const cJSON *files;
@@ -40,7 +64,11 @@ static Status parse_entry(const char *path, const cJSON *json, Arena *arena, Reg
     entry->release = arena_strdup(arena, release);
     entry->folder = arena_strdup(arena, json_opt_string(json, "folder", name));
     entry->hint = arena_strdup(arena, json_opt_string(json, "hint", ""));
-    entry->drop_untitled = json_opt_bool(json, "drop_untitled", false);
+    entry->licence = arena_strdup(arena, json_opt_string(json, "licence", ""));
+    entry->homepage = arena_strdup(arena, json_opt_string(json, "homepage", ""));
+    entry->note = arena_strdup(arena, json_opt_string(json, "note", ""));
+    entry->expected_source = "";
+    TRY(parse_filter(path, name, cJSON_GetObjectItemCaseSensitive(json, "filter"), arena, &entry->filter));
     entry->expected_raw = json_opt_bool(json, "expected_raw", false);
     for (const cJSON *one = files->child; one; one = one->next) {
         if (entry->n_files == REGISTRY_MAX_FILES) return FAIL(E_INPUT, "shorten the list", "%s: %s has more than %d files", path, name, REGISTRY_MAX_FILES);
@@ -48,6 +76,7 @@ static Status parse_entry(const char *path, const cJSON *json, Arena *arena, Reg
     }
     const cJSON *expected = cJSON_GetObjectItemCaseSensitive(json, "expected");
     if (!expected) return OK;
+    entry->expected_source = arena_strdup(arena, json_opt_string(expected, "source", ""));
     TRY(json_get_int(path, expected, "users", &entry->users));
     TRY(json_get_int(path, expected, "items", &entry->items));
     return json_get_int(path, expected, "interactions", &entry->interactions);

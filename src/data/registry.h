@@ -1,13 +1,14 @@
 /* data/registry.h -- data_prep/datasets.json: the data sets by name, what their files are called, where they can be had, what must come out.
  *
  *   {"format": "digr-datasets/1", "datasets": [{
- *      "name": "beauty", "label": "Beauty (Amazon 2014)", "release": "amazon-2014" | "amazon-2018", "simulated": false,
+ *      "name": "beauty", "label": "Beauty (Amazon 2014)", "release": "amazon-2014" | "amazon-2018" | "amazon-2023", "simulated": false,
  *      "folder": "beauty",              sub-folder of a source that may hold it
  *      "files": [{"role": "reviews" | "meta" | "captions", "name": "...json.gz", "urls": ["https://..."], "bytes": n, "sha256": "..."}],
  *                                       urls in order of preference; bytes and sha256 where known
- *      "expected": {"users", "items", "interactions"},   after filtering; absent: unknown
+ *      "expected": {"users", "items", "interactions", "source"},   after filtering, and who printed them; absent: unknown
  *      "expected_raw": false,           whether raw files must give these counts as well (the sequence form always must)
- *      "drop_untitled": true,           raw form: items without a title go before the 5-core (as LC-Rec does)
+ *      "filter": {"duplicates", "repeats", "items", "title_words", "from", "to", "core_users", "core_items"},   as in data/filter.h; what is absent is not said
+ *      "licence", "homepage", "note":   texts for people: the terms the publisher states, where they stand, what to know about this entry
  *      "hint": "how to make it"}]}      shown when there is nothing to download
  */
 #ifndef DIGR_DATA_REGISTRY_H
@@ -18,6 +19,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "data/filter.h"
 
 enum { REGISTRY_MAX_FILES = 4, REGISTRY_MAX_URLS = 8 };
 
@@ -30,7 +32,9 @@ typedef struct RegistryFile {
 
 typedef struct RegistryEntry {
     const char *name, *label, *release, *folder, *hint;
-    bool simulated, drop_untitled, expected_raw;
+    const char *licence, *homepage, *note, *expected_source; /* "": not said */
+    bool simulated, expected_raw;
+    FilterSettings filter; /* the recipe for raw files */
     RegistryFile file[REGISTRY_MAX_FILES];
     int64_t n_files;
     int64_t users, items, interactions; /* expected; 0: unknown */
