@@ -1,133 +1,183 @@
 /* tests/bench/bench_train.c -- training speed of the decoder: forward, loss, backward and AdamW on packed random sequences.
  *
- * Prints one JSON line; `value` is tokens a second, the median over the steps taken in `--seconds`.
+ * One JSON line a size: tokens_per_s is the median step of this program; in the same run, in turns with it, OpenBLAS does nothing but the step's
+ * matrix products (gemm_ceiling), and PyTorch trains the same model where `import torch` works (peer_torch.py). The table at the end adds figures
+ * that others published or measured elsewhere, labelled so.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cli.h"
 #include "base/log.h"
-#include "base/rng.h"
+#include "bench/bench_ceiling.h"
+#include "bench/bench_model.h"
 #include "nn/adamw.h"
 #include "nn/decoder.h"
 
-static const char *size, *backend;
-static int64_t seq, tokens, threads, every;
+static const char *size, *backend, *precision, *peer;
+static int64_t seq, tokens, threads, rounds;
 static double seconds, dropout;
 
 static const CliOption OPTIONS[] = {
-    {"size", CLI_ENUM, &size, "S", 0, 0, "", "S: 4 layers of 128, M: 6 of 256, L: 8 of 512", "S|M|L"},
-    {"seq", CLI_INT, &seq, "0", 0, 4096, "tokens", "sequence length; 0: mixed, 20 to 80", NULL},
-    {"tokens", CLI_INT, &tokens, "8192", 64, 1 << 20, "tokens", "packed tokens of a step", NULL},
-    {"every", CLI_INT, &every, "1", 1, 4096, "", "one position in so many has a target", NULL},
+    {"size", CLI_ENUM, &size, "all", 0, 0, "", "layers/width/ffn/heads/vocabulary: S 4/128/512/4/1100, M 6/256/1024/8/1100, L 8/512/1408/8/2000", "S|M|L|all"},
+    {"seq", CLI_INT, &seq, "80", 0, 4096, "tokens", "sequence length; 0: mixed, 20 to 80", NULL},
+    {"tokens", CLI_INT, &tokens, "8000", 64, 1 << 20, "tokens", "packed tokens of a step", NULL},
+    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products", "fp32|bf16"},
     {"dropout", CLI_REAL, &dropout, "0", 0, 0.9, "", "dropout probability", NULL},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "0: all cores", NULL},
     {"backend", CLI_ENUM, &backend, "cpu", 0, 0, "", "where to compute", "ref|cpu|cuda"},
-    {"seconds", CLI_REAL, &seconds, "4", 0.01, 3600, "s", "how long to measure", NULL},
+    {"seconds", CLI_REAL, &seconds, "3", 0.01, 3600, "s", "how long to measure in a round", NULL},
+    {"rounds", CLI_INT, &rounds, "3", 1, 100, "", "of this program, the ceiling and PyTorch in turns", NULL},
+    {"peer", CLI_STR, &peer, "tests/bench/peer_torch.py", 0, 0, "FILE", "the PyTorch program; empty: leave it out", NULL},
     CLI_END};
 
-static DecoderConfig config_of(const char *name)
+enum { MAX_STEPS = 20000 };
+
+/* Tokens a second, S M L; 0: not given. Sequences of 80, 8,000 tokens a step, 2 cores with AVX-512 and AMX. */
+static const struct { const char *who; double rate[3]; } ELSEWHERE[] = {
+    {"PyTorch 1.13 fp32", {15300, 4100, 1260}},
+    {"PyTorch 1.13 bf16 autocast", {30200, 8900, 3430}},
+    {"llm.c (GPT-2 shape) fp32", {4500, 1000, 0}},
+};
+
+typedef struct Result {
+    char size;
+    double rate, gflops, peak, ceiling, torch, mb;
+    int64_t steps;
+} Result;
+
+typedef struct Trainer {
+    Backend *be;
+    Decoder *d;
+    AdamW opt;
+    BenchBatch b;
+    int64_t step;
+} Trainer;
+
+static void train_step(Trainer *t)
 {
-    DecoderConfig c = {.V = 1100, .C = 128, .L = 4, .H = 4, .Hkv = 4, .D = 32, .F = 384, .rope_theta = 1e4, .rms_eps = 1e-6,
-                       .attention_bias = true, .tied = true};
-    if (strcmp(name, "M") == 0) c = (DecoderConfig){1100, 256, 6, 4, 4, 64, 768, 1e4, 1e-6, true, false, true};
-    if (strcmp(name, "L") == 0) c = (DecoderConfig){1100, 512, 8, 8, 8, 64, 1536, 1e4, 1e-6, true, false, true};
-    return c;
+    params_zero_grad(decoder_params(t->d));
+    decoder_forward(t->d, &t->b.pk, t->b.token, (Dropout){dropout, 7, (uint64_t)t->step++});
+    MUST(decoder_loss(t->d, t->b.target, NULL, t->b.weight, t->b.logp));
+    MUST(adamw_step(&t->opt, decoder_params(t->d), NULL));
 }
 
-typedef struct Batch {
-    Packed pk;
-    int32_t *token, *target;
-    real *weight, *logp;
-} Batch;
-
-static Batch make_batch(Backend *be, Arena *a, int64_t V)
+/* Steps for `seconds`, at least two; their times go to took[*n..). */
+static void measure(Trainer *t, double *took, int64_t *n)
 {
-    Rng r = rng_make(1, RNG_STAGE_TEST, RNG_SAMPLE, 0, 0);
-    Batch b = {.token = ARENA_NEW(a, int32_t, tokens), .target = ARENA_NEW(a, int32_t, tokens),
-               .weight = ARENA_NEW(a, real, tokens), .logp = ARENA_NEW(a, real, tokens)};
-    int32_t *offset = ARENA_NEW(a, int32_t, tokens + 1), *pos = ARENA_NEW(a, int32_t, tokens);
-    while (b.pk.T < tokens) {
-        int64_t n = seq > 0 ? seq : 20 + (int64_t)rng_below(&r, 61);
-        if (n > tokens - b.pk.T) n = tokens - b.pk.T;
-        for (int64_t i = 0; i < n; i++) {
-            const int64_t t = b.pk.T + i;
-            pos[t] = (int32_t)i;
-            b.token[t] = (int32_t)rng_below(&r, (uint64_t)V);
-            b.target[t] = (n - 1 - i) % every == 0 ? (int32_t)rng_below(&r, (uint64_t)V) : TARGET_IGNORED;
-            b.weight[t] = (real)((double)every / (double)tokens);
-        }
-        b.pk.T += n;
-        offset[++b.pk.B] = (int32_t)b.pk.T;
-        if (n > b.pk.max_len) b.pk.max_len = n;
+    const double begin = time_now_s();
+    train_step(t); /* warm up */
+    for (int64_t k = 0; *n < MAX_STEPS && (k < 2 || time_now_s() - begin < seconds); k++) {
+        const double t0 = time_now_s();
+        train_step(t);
+        took[(*n)++] = time_now_s() - t0;
     }
-    int32_t *d_offset = be->alloc(be, (size_t)(b.pk.B + 1) * sizeof(int32_t)), *d_pos = be->alloc(be, (size_t)tokens * sizeof(int32_t));
-    be->upload(be, d_offset, offset, (size_t)(b.pk.B + 1) * sizeof(int32_t));
-    be->upload(be, d_pos, pos, (size_t)tokens * sizeof(int32_t));
-    b.pk.h_offset = offset;
-    b.pk.offset = d_offset;
-    b.pk.pos = d_pos;
-    return b;
 }
 
-static int ascending(const void *a, const void *b)
+/* Tokens a second of the PyTorch program; 0 when it is left out or PyTorch is not installed. */
+static double measure_torch(const DecoderConfig *c, int n_threads)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    if (peer[0] == '\0') return 0;
+    char command[600];
+    snprintf(command, sizeof command,
+             "for p in python3 /usr/bin/python3; do $p -c 'import torch' 2>/dev/null && exec $p '%s' --layers %lld --width %lld --ffn %lld --heads %lld --vocab %lld "
+             "--seq %lld --tokens %lld --precision %s --threads %d --seconds %g; done", peer, (long long)c->L, (long long)c->C, (long long)c->F, (long long)c->H,
+             (long long)c->V, (long long)(seq > 0 ? seq : 80), (long long)tokens, precision, n_threads, seconds);
+    FILE *f = popen(command, "r");
+    double rate = 0;
+    if (f != NULL && fscanf(f, "%lf", &rate) != 1) rate = 0;
+    if (f != NULL) pclose(f);
+    return rate;
 }
 
-static double cpu_now_s(void)
+static Result bench_size(char name, Backend *be)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    Arena *arena = arena_create("bench");
+    const DecoderConfig config = bench_config(name);
+    bench_memory_reset();
+    Trainer t = {.be = be, .d = decoder_create(be, &config, tokens, true), .b = bench_batch(be, arena, config.V, tokens, seq),
+                 .opt = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01, .max_norm = 1, .warmup_steps = 10,
+                         .total_steps = MAX_STEPS}};
+    decoder_init(t.d, 1);
+    double *took = ARENA_NEW(arena, double, MAX_STEPS), *ceiling = ARENA_NEW(arena, double, rounds), *torch = ARENA_NEW(arena, double, rounds);
+    Result r = {.size = name};
+    for (int64_t k = 0; k < rounds; k++) {
+        measure(&t, took, &r.steps);
+        if (k == 0) r.mb = bench_peak_mb();
+        const double peak = ceiling_peak_gflops(be);
+        if (peak > r.peak) r.peak = peak;
+        ceiling[k] = (double)tokens / ceiling_step_s(&config, tokens, 3);
+        torch[k] = measure_torch(&config, be->threads);
+    }
+    const double s = bench_median(took, r.steps);
+    r.rate = (double)tokens / s;
+    r.gflops = bench_flop(&config, &t.b.pk) / s * 1e-9;
+    r.ceiling = bench_median(ceiling, rounds);
+    r.torch = bench_median(torch, rounds);
+    printf("{\"bench\":\"train\",\"size\":\"%c\",\"seq\":%lld,\"tokens\":%lld,\"precision\":\"%s\",\"backend\":\"%s\",\"threads\":%d,\"steps\":%lld,"
+           "\"tokens_per_s\":%.0f,\"gflop_per_s\":%.1f,\"gemm_peak_gflop_per_s\":%.1f,\"share_of_peak\":%.3f,\"gemm_ceiling_tokens_per_s\":%.0f,"
+           "\"share_of_ceiling\":%.3f,\"torch_tokens_per_s\":%.0f,\"peak_mb\":%.0f}\n",
+           name, (long long)seq, (long long)tokens, precision, be->name, be->threads, (long long)r.steps, r.rate, r.gflops, r.peak, r.gflops / r.peak, r.ceiling,
+           r.rate / r.ceiling, r.torch, r.mb);
+    fflush(stdout);
+    decoder_destroy(t.d);
+    bench_batch_release(be, &t.b);
+    arena_destroy(arena);
+    return r;
+}
+
+static void print_row(const char *who, const double *rate, const Result *r, int n)
+{
+    printf("%-44s", who);
+    for (int i = 0; i < n; i++) {
+        const double v = rate[r[i].size == 'L' ? 2 : r[i].size == 'M' ? 1 : 0];
+        if (v > 0) {
+            printf("%12.0f", v);
+        } else {
+            printf("%12s", "-");
+        }
+    }
+    printf("\n");
+}
+
+static void print_table(const Result *r, int n, int n_threads)
+{
+    double digr[3] = {0}, ceiling[3] = {0}, torch[3] = {0};
+    char name[64];
+    for (int i = 0; i < n; i++) {
+        const int at = r[i].size == 'L' ? 2 : r[i].size == 'M' ? 1 : 0;
+        digr[at] = r[i].rate;
+        ceiling[at] = r[i].ceiling;
+        torch[at] = r[i].torch;
+    }
+    printf("\ntraining, tokens a second, sequences of %lld%s, %lld tokens a step, %d thread%s\n%-44s", (long long)(seq > 0 ? seq : 80), seq > 0 ? "" : " at most",
+           (long long)tokens, n_threads, n_threads == 1 ? "" : "s", "");
+    for (int i = 0; i < n; i++) printf("%12c", r[i].size);
+    printf("\nmeasured here, in this run:\n");
+    snprintf(name, sizeof name, "  digr %s", precision);
+    print_row(name, digr, r, n);
+    snprintf(name, sizeof name, "  ceiling: OpenBLAS fp32 GEMMs (%s)", openblas_get_corename());
+    print_row(name, ceiling, r, n);
+    snprintf(name, sizeof name, "  PyTorch %s%s", precision, torch[0] + torch[1] + torch[2] > 0 ? "" : " (python3-torch is not installed)");
+    print_row(name, torch, r, n);
+    printf("measured elsewhere, 2 cores with AVX-512 and AMX, sequences of 80:\n");
+    for (size_t i = 0; i < sizeof ELSEWHERE / sizeof *ELSEWHERE; i++) {
+        snprintf(name, sizeof name, "  %s", ELSEWHERE[i].who);
+        print_row(name, ELSEWHERE[i].rate, r, n);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    enum { MAX_STEPS = 10000 };
     cli_parse("bench_train", "training speed of the decoder", OPTIONS, argc, argv);
     Backend *be;
     MUST(backend_open(backend, (int)threads, &be));
-    Arena *arena = arena_create("bench");
-    const DecoderConfig config = config_of(size);
-    Decoder *d = decoder_create(be, &config, tokens, true);
-    decoder_init(d, 1);
-    Batch b = make_batch(be, arena, config.V);
-    AdamW o = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01, .max_norm = 1, .warmup_steps = 10,
-               .total_steps = MAX_STEPS};
-    double *took = ARENA_NEW(arena, double, MAX_STEPS), begin = 0, begin_cpu = 0, phase[3] = {0};
-    int64_t n = 0;
-    for (int64_t step = -2; step < MAX_STEPS; step++) { /* two steps to warm up */
-        const double t0 = time_now_s();
-        if (step == 0) {
-            begin = t0;
-            begin_cpu = cpu_now_s();
-        }
-        params_zero_grad(decoder_params(d));
-        decoder_forward(d, &b.pk, b.token, (Dropout){dropout, 7, (uint64_t)(step + 2)});
-        const double t1 = time_now_s();
-        MUST(decoder_loss(d, b.target, NULL, b.weight, b.logp));
-        const double t2 = time_now_s();
-        MUST(adamw_step(&o, decoder_params(d), NULL));
-        const double t3 = time_now_s();
-        if (step < 0) continue;
-        took[n++] = t3 - t0;
-        phase[0] += t1 - t0;
-        phase[1] += t2 - t1;
-        phase[2] += t3 - t2;
-        if (t3 - begin > seconds) break;
-    }
-    qsort(took, (size_t)n, sizeof *took, ascending);
-    printf("{\"bench\":\"train\",\"size\":\"%s\",\"seq\":%lld,\"tokens\":%lld,\"every\":%lld,\"dropout\":%g,\"backend\":\"%s\","
-           "\"threads\":%d,\"steps\":%lld,\"forward_s\":%.4f,\"loss_backward_s\":%.4f,\"adamw_s\":%.4f,\"cpu_s\":%.4f,\"unit\":\"tokens/s\",\"value\":%.0f}\n",
-           size, (long long)seq, (long long)tokens, (long long)every, dropout, be->name, be->threads, (long long)n,
-           phase[0] / (double)n, phase[1] / (double)n, phase[2] / (double)n, (cpu_now_s() - begin_cpu) / (double)n,
-           (double)tokens / took[n / 2]);
-    decoder_destroy(d);
+    openblas_set_num_threads(be->threads);
+    Result r[3];
+    int n = 0;
+    for (const char *s = strcmp(size, "all") == 0 ? "SML" : size; *s != '\0'; s++) r[n++] = bench_size(*s, be);
+    print_table(r, n, be->threads);
     be->destroy(be);
-    arena_destroy(arena);
     return 0;
 }
