@@ -38,6 +38,9 @@ struct Backend {
     const char *name;   /* "ref" | "cpu" | "cuda" */
     int threads;
     void *self;         /* private */
+    int lanes;          /* single-threaded backends over the same memory that can work side by side: threads of cpu, else 1 */
+    /* work(lane backend i, i, arg) for every i in [0,lanes), side by side; returns when all are done. Not from within a lane. */
+    void (*each_lane)(Backend *be, void (*work)(Backend *lane, int i, void *arg), void *arg);
 
     /* --- memory ------------------------------------------------------------------------------------------------ */
     void *(*alloc)(Backend *be, size_t bytes);   /* zero-filled, 64-byte aligned; out of memory ends with exit 4 */

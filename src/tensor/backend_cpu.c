@@ -31,9 +31,18 @@ static void cpu_copy_2d(Backend *be, int64_t rows, int64_t cols, const real *src
     for (int64_t i = 0; i < rows; i++) memcpy(dst + i * ldd, src + i * lds, (size_t)cols * sizeof(real));
 }
 
+static void cpu_each_lane(Backend *be, void (*work)(Backend *lane, int i, void *arg), void *arg)
+{
+    CpuSelf *self = be->self;
+#pragma omp parallel for num_threads(be->lanes) schedule(static, 1)
+    for (int i = 0; i < be->lanes; i++) work(be->lanes > 1 ? self->lane[i] : be, i, arg);
+}
+
 static void cpu_destroy(Backend *be)
 {
     CpuSelf *self = be->self;
+    for (int i = 0; self->lane != NULL && i < be->lanes; i++) cpu_destroy(self->lane[i]);
+    backend_host_free(self->lane);
     backend_host_free(self->scratch);
     backend_host_free(self->rope);
     backend_host_free(self);
@@ -55,5 +64,12 @@ Backend *backend_cpu(int threads)
     backend_cpu_fill_attention(be);
     backend_cpu_fill_decode(be);
     backend_cpu_fill_loss(be);
+    be->lanes = be->threads;
+    be->each_lane = cpu_each_lane;
+    if (be->lanes > 1) {
+        CpuSelf *self = be->self;
+        self->lane = backend_host_alloc((size_t)be->lanes * sizeof *self->lane);
+        for (int i = 0; i < be->lanes; i++) self->lane[i] = backend_cpu(1);
+    }
     return be;
 }

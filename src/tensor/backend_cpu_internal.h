@@ -15,6 +15,7 @@ typedef struct CpuSelf {
     real *rope;            /* (rope_positions, D): cos and sin of the last theta and head size */
     double rope_theta;
     int64_t rope_positions, rope_D;
+    Backend **lane;        /* (lanes) single-threaded backends; NULL with one thread */
 } CpuSelf;
 
 /* cpu_scratch -- `count` elements per thread, 64-byte aligned, contents undefined; thread i uses [i*stride, ..) where stride is returned.

@@ -31,6 +31,11 @@ void backend_host_free(void *p)
     free(p);
 }
 
+static void ref_each_lane(Backend *be, void (*work)(Backend *lane, int i, void *arg), void *arg)
+{
+    work(be, 0, arg);
+}
+
 static void *ref_alloc(Backend *be, size_t bytes)
 {
     (void)be;
@@ -273,7 +278,7 @@ static void ref_adamw(Backend *be, int64_t n, real *p, const real *g, real *m, r
 
 void backend_ref_fill(Backend *be)
 {
-    *be = (Backend){.name = "ref", .threads = 1, .alloc = ref_alloc, .release = ref_release, .upload = ref_upload,
+    *be = (Backend){.name = "ref", .threads = 1, .lanes = 1, .each_lane = ref_each_lane, .alloc = ref_alloc, .release = ref_release, .upload = ref_upload,
         .download = ref_download, .zero = ref_zero, .copy = ref_copy, .copy_2d = ref_copy_2d, .destroy = ref_destroy,
         .gemm = ref_gemm, .add_bias = ref_add_bias, .bias_bwd_acc = ref_bias_bwd_acc, .axpy = ref_axpy,
         .scale = ref_scale, .dropout = ref_dropout, .dropout_acc = ref_dropout_acc, .relu = ref_relu,

@@ -1,0 +1,66 @@
+/* tests/bench/bench_profile.c -- where the time of a training step goes, by op. The step is bench_train's. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cli.h"
+#include "base/log.h"
+#include "bench/bench_model.h"
+#include "nn/adamw.h"
+#include "nn/decoder.h"
+#include "tensor/backend_profile.h"
+
+static const char *size, *precision;
+static int64_t seq, tokens, threads;
+static double seconds, dropout;
+
+static const CliOption OPTIONS[] = {
+    {"size", CLI_ENUM, &size, "all", 0, 0, "", "as bench_train", "S|M|L|all"},
+    {"seq", CLI_INT, &seq, "80", 0, 4096, "tokens", "sequence length; 0: mixed, 20 to 80", NULL},
+    {"tokens", CLI_INT, &tokens, "8000", 64, 1 << 20, "tokens", "packed tokens of a step", NULL},
+    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products", "fp32|bf16"},
+    {"dropout", CLI_REAL, &dropout, "0", 0, 0.9, "", "dropout probability", NULL},
+    {"threads", CLI_INT, &threads, "1", 0, 1024, "", "0: all cores", NULL},
+    {"seconds", CLI_REAL, &seconds, "3", 0.01, 3600, "s", "how long to measure", NULL},
+    CLI_END};
+
+static void profile_size(char name, Backend *plain)
+{
+    Arena *arena = arena_create("bench");
+    Backend *be = backend_profile(plain);
+    const DecoderConfig config = bench_config(name);
+    Decoder *d = decoder_create(be, &config, tokens, true);
+    decoder_init(d, 1);
+    BenchBatch b = bench_batch(be, arena, config.V, tokens, seq);
+    AdamW opt = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01, .max_norm = 1, .warmup_steps = 10, .total_steps = 100000};
+    double begin = 0, end = 0;
+    int64_t steps = 0;
+    for (int64_t k = -1; k < 2 || end - begin < seconds; k++) { /* one step to warm up */
+        if (k == 0) {
+            backend_profile_reset(be);
+            begin = time_now_s();
+        }
+        params_zero_grad(decoder_params(d));
+        decoder_forward(d, &b.pk, b.token, (Dropout){dropout, 7, (uint64_t)(k + 1)});
+        MUST(decoder_loss(d, b.target, NULL, b.weight, b.logp));
+        MUST(adamw_step(&opt, decoder_params(d), NULL));
+        end = time_now_s();
+        steps = k + 1;
+    }
+    printf("{\"bench\":\"profile\",\"size\":\"%c\",\"seq\":%lld,\"tokens\":%lld,\"precision\":\"%s\",\"threads\":%d,\"steps\":%lld,\"tokens_per_s\":%.0f}\n",
+           name, (long long)seq, (long long)tokens, precision, be->threads, (long long)steps, (double)(tokens * steps) / (end - begin));
+    backend_profile_print(be, stdout, steps, end - begin);
+    printf("\n");
+    decoder_destroy(d);
+    bench_batch_release(be, &b);
+    be->destroy(be);
+    arena_destroy(arena);
+}
+
+int main(int argc, char **argv)
+{
+    cli_parse("bench_profile", "where a training step's time goes, by op", OPTIONS, argc, argv);
+    Backend *be = backend_cpu((int)threads);
+    for (const char *s = strcmp(size, "all") == 0 ? "SML" : size; *s != '\0'; s++) profile_size(*s, be);
+    be->destroy(be);
+    return 0;
+}
