@@ -120,6 +120,17 @@ static bool begin_member(MemberReader *r) {
     return end_with(r, peek(r) < 0 ? NULL : "something follows the object");
 }
 
+/* An escaped NUL would cut a text short without a word. */
+static bool holds_nul(const char *text, size_t n) {
+    for (size_t i = 0; i + 6 <= n; i++) {
+        if (text[i] == '\0') return true;
+        if (text[i] != '\\') continue;
+        if (memcmp(text + i, "\\u0000", 6) == 0) return true;
+        i++;
+    }
+    return false;
+}
+
 bool member_next(MemberReader *r, Member *member) {
     cJSON_Delete(r->tree);
     r->tree = NULL;
@@ -140,6 +151,8 @@ bool member_next(MemberReader *r, Member *member) {
     if (utf8_invalid_at(r->text, n) < n) {
         member->utf8 = false;
         (void)FAIL(E_INPUT, NULL, "%s:%lld: bytes that are no UTF-8", r->path, (long long)line);
+    } else if (holds_nul(r->text, n)) {
+        (void)FAIL(E_INPUT, NULL, "%s:%lld: NUL in a text", r->path, (long long)line);
     } else if (json_parse_line(r->path, line, r->text, n, &r->tree) == OK && r->tree->child && !r->tree->child->next) {
         member->key = r->tree->child->string;
         member->value = r->tree->child;

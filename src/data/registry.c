@@ -134,6 +134,7 @@ Status registry_find_or_own(const char *path, const char *name, const char *form
     if (!*name || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_")]) return FAIL(E_USAGE, "use a-z, 0-9, - and _", "`%s` is no name for a data set", name);
     *entry = ARENA_NEW(arena, RegistryEntry, 1);
     **entry = (RegistryEntry){.name = arena_strdup(arena, name), .label = arena_strdup(arena, name), .release = "own files",
-                              .folder = arena_strdup(arena, name), .hint = "", .filter = {.title_words = -1}};
+                              .folder = arena_strdup(arena, name), .hint = "", .licence = "", .homepage = "", .note = "",
+                              .expected_source = "", .filter = {.title_words = -1}};
     return OK;
 }
