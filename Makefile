@@ -43,7 +43,7 @@ BASE_FLAGS := $(filter-out -O3,$(BASE_FLAGS)) -O1 -g -fno-omit-frame-pointer -fs
 LINK_FLAGS += -fsanitize=address,undefined
 endif
 CFLAGS_ALL = $(BASE_FLAGS) $(CFLAGS)
-LIBS := -llapacke -lopenblas -lcjson -lcurl -lzstd -lz -lcrypto -lm -lpthread
+LIBS := -llapacke -lopenblas -lcjson -lcurl -lzstd -lz -lisal -lcrypto -lm -lpthread
 TEST_LIBS := -lcheck -lsubunit -lrt -lm
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -86,7 +86,7 @@ help:
 	echo "           SEEDS=n (fewer or more seeds)  SANITIZE=1  PIN=1  V=1 (show commands)  BUILD=folder"
 
 # --- dependencies --------------------------------------------------------------------------------------------------------------
-APT_PACKAGES := gcc libc6-dev libgomp1 libopenblas-pthread-dev liblapacke-dev libzstd-dev zlib1g-dev libcjson-dev \
+APT_PACKAGES := gcc libc6-dev libgomp1 libopenblas-pthread-dev liblapacke-dev libzstd-dev zlib1g-dev libisal-dev libcjson-dev \
                 libcurl4-openssl-dev libssl-dev check ca-certificates gnuplot-nox
 APT_DEV := clang libomp-dev libclang-rt-14-dev cppcheck
 

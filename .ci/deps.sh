@@ -29,6 +29,7 @@ probe_all() {
     probe "LAPACKE" "lapacke.h" "-llapacke -lopenblas" "(void)LAPACKE_ssyevd;"
     probe "zlib" "zlib.h" "-lz" "(void)zlibVersion();"
     probe "zstd" "zstd.h" "-lzstd" "(void)ZSTD_versionNumber();"
+    probe "ISA-L (igzip)" "isa-l/igzip_lib.h" "-lisal" "struct inflate_state *s = 0; (void)s; (void)isal_inflate;"
     probe "cJSON" "cjson/cJSON.h" "-lcjson" "(void)cJSON_Version();"
     probe "libcurl" "curl/curl.h" "-lcurl" "(void)curl_version();"
     probe "libcrypto" "openssl/evp.h" "-lcrypto" "(void)EVP_sha256();"

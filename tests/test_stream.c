@@ -1,6 +1,8 @@
 /* tests/test_stream.c -- the line reader on plain, gzip and zstd files: whole, torn and damaged ones; the gzip writer. */
 #include "data_util.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -161,6 +163,157 @@ START_TEST(damage_is_told)
 }
 END_TEST
 
+/* The same text, or the same fault at the same line, whatever the blocks and whoever decodes. */
+static void same_however_read(const char *path)
+{
+    static const LineTuning tunings[] = {{1, false}, {7, false}, {64, true}, {1000, true}, {1 << 16, false}, {1 << 16, true}};
+    char message[1024] = "";
+    static char first[1 << 16];
+    Status status = OK;
+    int64_t lines = 0;
+    for (size_t i = 0; i < sizeof tunings / sizeof *tunings; i++) {
+        LineReader *reader;
+        const char *line;
+        size_t n, used = 0;
+        ck_assert_int_eq(line_open_tuned(path, tunings[i], &reader), OK);
+        while (line_next(reader, &line, &n)) {
+            ck_assert_int_eq(line[n], '\0');
+            memcpy(joined + used, line, n + 1);
+            used += n + 1;
+        }
+        const int64_t number = line_number(reader);
+        status_clear();
+        const Status closed = line_close(reader);
+        if (i == 0) {
+            status = closed;
+            lines = number;
+            (void)snprintf(message, sizeof message, "%s", status_message());
+            memcpy(first, joined, used);
+        }
+        ck_assert_int_eq(closed, status);
+        ck_assert_int_eq(number, lines);
+        ck_assert_mem_eq(joined, first, used);
+        ck_assert_str_eq(status_message(), message);
+    }
+}
+
+START_TEST(blocks_and_threads_do_not_show)
+{
+    static char text[40000], packed[1 << 16];
+    size_t n = 0;
+    for (int i = 0; n < sizeof text - 400; i++) n += (size_t)sprintf(text + n, "%0*d\n", 1 + i * 37 % 300, i);
+    write_text(in_scratch("t"), text);
+    same_however_read(in_scratch("t"));
+    write_gzip(in_scratch("t.gz"), text);
+    same_however_read(in_scratch("t.gz"));
+    size_t m = make_zstd(text, n, packed, sizeof packed);
+    write_bytes(in_scratch("t.zst"), packed, m);
+    same_however_read(in_scratch("t.zst"));
+    for (size_t cut = 5; cut < m; cut += m / 5) {
+        write_bytes(in_scratch("cut.zst"), packed, cut);
+        same_however_read(in_scratch("cut.zst"));
+    }
+    const char *gz = read_bytes(in_scratch("t.gz"), &m);
+    for (size_t cut = 5; cut < m; cut += m / 5) {
+        write_bytes(in_scratch("cut.gz"), gz, cut);
+        same_however_read(in_scratch("cut.gz"));
+    }
+}
+END_TEST
+
+static int count_threads(void)
+{
+    FILE *threads = popen("ls /proc/$PPID/task | wc -l", "r");
+    int count = 0;
+    ck_assert_int_eq(fscanf(threads, "%d", &count), 1);
+    ck_assert_int_eq(pclose(threads), 0);
+    return count;
+}
+
+/* Closing early, from any place, ends the thread. */
+START_TEST(an_early_close_leaves_nothing_behind)
+{
+    static char text[40000];
+    for (size_t i = 0; i + 1 < sizeof text; i++) text[i] = i % 50 == 49 ? '\n' : 'x';
+    write_gzip(in_scratch("t.gz"), text);
+    const int before = count_threads();
+    for (int i = 0; i < 300; i++) {
+        LineReader *reader;
+        const char *line;
+        size_t n;
+        ck_assert_int_eq(line_open_tuned(in_scratch("t.gz"), (LineTuning){1 + (size_t)(i % 7) * 111, true}, &reader), OK);
+        for (int k = 0; k < i % 11; k++) ck_assert(line_next(reader, &line, &n));
+        ck_assert_int_eq(line_close(reader), OK);
+    }
+    ck_assert_int_eq(count_threads(), before);
+}
+END_TEST
+
+/* A pipe whose writer stays silent does not hold up the close. */
+START_TEST(a_silent_pipe_can_be_closed)
+{
+    ck_assert_int_eq(mkfifo(in_scratch("pipe"), 0600), 0);
+    const int fd = open(in_scratch("pipe"), O_RDWR);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, "one\ntwo\n", 8), 8);
+    LineReader *reader;
+    const char *line;
+    size_t n;
+    ck_assert_int_eq(line_open_tuned(in_scratch("pipe"), (LineTuning){4, true}, &reader), OK);
+    ck_assert(line_next(reader, &line, &n));
+    ck_assert_str_eq(line, "one");
+    ck_assert_int_eq(line_close(reader), OK);
+    close(fd);
+}
+END_TEST
+
+/* A gzip member with every optional part of a header, then one without; each part damaged or cut is told. */
+START_TEST(gzip_headers_are_checked_as_zlib_checks_them)
+{
+    static char packed[4096];
+    gz_header header = {.text = 1, .time = 7, .extra = (Bytef *)(uintptr_t)"extra", .extra_len = 5, .name = (Bytef *)(uintptr_t)"a name", .comment = (Bytef *)(uintptr_t)"a comment", .hcrc = 1};
+    z_stream z = {0};
+    ck_assert_int_eq(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    ck_assert_int_eq(deflateSetHeader(&z, &header), Z_OK);
+    z.next_in = (Bytef *)(uintptr_t)"one\ntwo\n";
+    z.avail_in = 8;
+    z.next_out = (Bytef *)packed;
+    z.avail_out = sizeof packed;
+    ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
+    const size_t first = sizeof packed - z.avail_out;
+    deflateEnd(&z);
+    write_gzip(in_scratch("plain.gz"), "three\n");
+    size_t second;
+    const char *plain = read_bytes(in_scratch("plain.gz"), &second);
+    memcpy(packed + first, plain, second);
+    const size_t n = first + second;
+    write_bytes(in_scratch("both.gz"), packed, n);
+    ck_assert_int_eq(read_all(in_scratch("both.gz"), joined, sizeof joined, &n_lines), OK);
+    ck_assert_str_eq(joined, "one|two|three|");
+    same_however_read(in_scratch("both.gz"));
+    for (size_t at = 4; at < n; at++) { /* zlib is the judge of every flipped bit behind the magic */
+        for (int bit = 0; bit < 8; bit++) {
+            packed[at] ^= (char)(1 << bit);
+            write_bytes(in_scratch("bad.gz"), packed, n);
+            packed[at] ^= (char)(1 << bit);
+            static char text[4096];
+            z_stream in = {0};
+            ck_assert_int_eq(inflateInit2(&in, 15 + 16), Z_OK);
+            size_t m;
+            in.next_in = (Bytef *)read_bytes(in_scratch("bad.gz"), &m);
+            in.avail_in = (uInt)m;
+            in.next_out = (Bytef *)text;
+            in.avail_out = sizeof text;
+            int rc = inflate(&in, Z_NO_FLUSH);
+            if (rc == Z_STREAM_END && in.avail_in && inflateReset(&in) == Z_OK) rc = inflate(&in, Z_NO_FLUSH);
+            inflateEnd(&in);
+            const Status status = read_all(in_scratch("bad.gz"), joined, sizeof joined, &n_lines);
+            ck_assert_msg((rc == Z_STREAM_END) == (status == OK), "bit %d of byte %zu: zlib says %d, we %d (%s)", bit, at, rc, (int)status, status_message());
+        }
+    }
+}
+END_TEST
+
 START_TEST(what_is_not_a_file_is_told)
 {
     LineReader *reader;
@@ -236,6 +389,10 @@ int main(void)
     tcase_add_test(t, members_and_frames_in_a_row_are_one_stream);
     tcase_add_test(t, every_truncation_is_told);
     tcase_add_test(t, damage_is_told);
+    tcase_add_test(t, blocks_and_threads_do_not_show);
+    tcase_add_test(t, an_early_close_leaves_nothing_behind);
+    tcase_add_test(t, a_silent_pipe_can_be_closed);
+    tcase_add_test(t, gzip_headers_are_checked_as_zlib_checks_them);
     tcase_add_test(t, what_is_not_a_file_is_told);
     tcase_add_test(t, memory_stays_constant_and_absurd_lines_are_told);
     tcase_add_test(t, the_gzip_writer_gives_the_same_bytes_and_nothing_half);

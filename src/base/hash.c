@@ -74,3 +74,21 @@ uint64_t fnv1a64(const void *data, size_t bytes)
     for (size_t i = 0; i < bytes; i++) h = (h ^ p[i]) * 0x100000001b3ULL;
     return h;
 }
+
+/* A word at a time: multiply by an odd constant, fold the upper half down; the finisher is that of SplitMix64, a bijection. */
+uint64_t hash64(const void *data, size_t bytes)
+{
+    const unsigned char *p = data;
+    uint64_t h = UINT64_C(0x9e3779b97f4a7c15) ^ bytes, word;
+    for (; bytes >= sizeof word; p += sizeof word, bytes -= sizeof word) {
+        memcpy(&word, p, sizeof word);
+        h = (h ^ word) * UINT64_C(0xd6e8feb86659fd93);
+        h ^= h >> 32;
+    }
+    word = 0;
+    memcpy(&word, p, bytes);
+    h = (h ^ word) * UINT64_C(0xd6e8feb86659fd93);
+    h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
+    return h ^ h >> 31;
+}

@@ -21,5 +21,7 @@ void sha256_buffer(const void *data, size_t bytes, char hex[SHA256_HEX]);
 Status sha256_file(const char *path, char hex[SHA256_HEX], int64_t *bytes);
 /* fnv1a64 -- fast non-cryptographic hash for tables. */
 uint64_t fnv1a64(const void *data, size_t bytes);
+/* hash64 -- faster, for tables in memory only: its values differ between processors and must not be written anywhere. */
+uint64_t hash64(const void *data, size_t bytes);
 
 #endif

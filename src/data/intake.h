@@ -17,8 +17,9 @@
 typedef struct Event {
     int32_t user, item;
     int64_t time_s; /* 0: unknown */
-    int64_t order;  /* position in the source: the last word where times are equal */
+    int64_t order;  /* the last word where times are equal: the part of a second above INTAKE_ORDER_BITS where the source has it, below it the position */
 } Event;
+enum { INTAKE_ORDER_BITS = 48 };
 
 typedef struct Intake {
     Arena *arena;

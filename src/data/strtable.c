@@ -1,4 +1,5 @@
-/* data/strtable.c -- open addressing with linear probing; slots hold number + 1, 0 is empty; at most half full. */
+/* data/strtable.c -- open addressing with linear probing; slots hold number + 1, 0 is empty; at most three quarters full. Ten million ids must be cheap:
+ * the strings lie one behind the other, and a string costs its bytes and about 24 more. */
 #include "data/strtable.h"
 
 #include <string.h>
@@ -6,30 +7,34 @@
 #include "base/hash.h"
 #include "base/status.h"
 
+enum { SLAB_BYTES = 1 << 16 };
+
 struct StringTable {
     Arena *arena;
     const char **text; /* by number */
-    uint64_t *hash;    /* by number */
+    uint32_t *hash;    /* by number */
     size_t text_capacity, hash_capacity;
     int64_t count;
-    int64_t *slot;
-    size_t n_slots; /* a power of two */
+    uint32_t *slot;
+    size_t n_slots;    /* a power of two */
+    char *slab;        /* where the next string goes */
+    size_t slab_left;
 };
 
 StringTable *strtable_create(Arena *arena) {
     StringTable *t = ARENA_NEW(arena, StringTable, 1);
     t->arena = arena;
     t->n_slots = 1024;
-    t->slot = ARENA_NEW(arena, int64_t, t->n_slots);
+    t->slot = ARENA_NEW(arena, uint32_t, t->n_slots);
     return t;
 }
 
-/* The slot where `text` is, or the empty one where it belongs. */
-static size_t strtable_slot(const StringTable *t, const char *text, uint64_t hash) {
+/* The slot where text[0..n) is, or the empty one where it belongs. */
+static size_t strtable_slot(const StringTable *t, const char *text, size_t n, uint32_t hash) {
     size_t s = hash & (t->n_slots - 1);
     while (t->slot[s]) {
-        int64_t i = t->slot[s] - 1;
-        if (t->hash[i] == hash && strcmp(t->text[i], text) == 0) break;
+        const uint32_t i = t->slot[s] - 1;
+        if (t->hash[i] == hash && strncmp(t->text[i], text, n) == 0 && t->text[i][n] == '\0') break;
         s = (s + 1) & (t->n_slots - 1);
     }
     return s;
@@ -37,35 +42,50 @@ static size_t strtable_slot(const StringTable *t, const char *text, uint64_t has
 
 static void strtable_rehash(StringTable *t) {
     t->n_slots *= 2;
-    t->slot = ARENA_NEW(t->arena, int64_t, t->n_slots);
+    t->slot = ARENA_NEW(t->arena, uint32_t, t->n_slots);
     for (int64_t i = 0; i < t->count; i++) {
         size_t s = t->hash[i] & (t->n_slots - 1);
         while (t->slot[s]) s = (s + 1) & (t->n_slots - 1);
-        t->slot[s] = i + 1;
+        t->slot[s] = (uint32_t)i + 1;
     }
 }
 
-int64_t strtable_add(StringTable *t, const char *text) {
-    uint64_t hash = fnv1a64(text, strlen(text));
-    size_t s = strtable_slot(t, text, hash);
-    if (t->slot[s]) return t->slot[s] - 1;
-    if ((size_t)(t->count + 1) * 2 > t->n_slots) {
+static const char *strtable_keep(StringTable *t, const char *text, size_t n) {
+    if (n + 1 > t->slab_left) {
+        t->slab_left = n + 1 > SLAB_BYTES ? n + 1 : SLAB_BYTES;
+        t->slab = arena_alloc_raw(t->arena, t->slab_left, 1);
+    }
+    char *copy = t->slab;
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    t->slab += n + 1;
+    t->slab_left -= n + 1;
+    return copy;
+}
+
+int64_t strtable_add_bytes(StringTable *t, const char *text, size_t n) {
+    const uint32_t hash = (uint32_t)hash64(text, n);
+    size_t s = strtable_slot(t, text, n, hash);
+    if (t->slot[s]) return (int64_t)t->slot[s] - 1;
+    REQUIRE(t->count < INT32_MAX, "more than %d strings", INT32_MAX);
+    if ((size_t)(t->count + 1) * 4 > t->n_slots * 3) {
         strtable_rehash(t);
-        s = strtable_slot(t, text, hash);
+        s = strtable_slot(t, text, n, hash);
     }
     ARENA_GROW(t->arena, t->text, t->text_capacity, t->count + 1);
     ARENA_GROW(t->arena, t->hash, t->hash_capacity, t->count + 1);
-    t->text[t->count] = arena_strdup(t->arena, text);
+    t->text[t->count] = strtable_keep(t, text, n);
     t->hash[t->count] = hash;
-    t->slot[s] = t->count + 1;
+    t->slot[s] = (uint32_t)t->count + 1;
     return t->count++;
 }
 
-int64_t strtable_find(const StringTable *t, const char *text) {
-    size_t s = strtable_slot(t, text, fnv1a64(text, strlen(text)));
-    return t->slot[s] - 1;
+int64_t strtable_find_bytes(const StringTable *t, const char *text, size_t n) {
+    return (int64_t)t->slot[strtable_slot(t, text, n, (uint32_t)hash64(text, n))] - 1;
 }
 
+int64_t strtable_add(StringTable *t, const char *text) { return strtable_add_bytes(t, text, strlen(text)); }
+int64_t strtable_find(const StringTable *t, const char *text) { return strtable_find_bytes(t, text, strlen(text)); }
 int64_t strtable_count(const StringTable *t) { return t->count; }
 
 const char *strtable_get(const StringTable *t, int64_t number) {

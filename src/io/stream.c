@@ -1,198 +1,157 @@
-/* io/stream.c -- plain, gzip and zstd input behind one line reader.
+/* io/stream.c -- blocks of text from a decoder, split into lines.
  *
- * A source keeps one block of compressed bytes; a decoder turns it into one block of text; lines are assembled from that.
- * Concatenated gzip members and zstd frames read as one stream, as their own tools do. What ends a stream early (truncation,
- * a wrong checksum, garbage after the last member, a read error) is kept and reported by line_close: whoever reads a file to
- * its end cannot miss it. */
+ * A line that lies in one block is given out where it is; one that crosses blocks is put together in a buffer. Beside the caller, a thread fills a ring of
+ * blocks in order: a block is the thread's while `full` is below N_BLOCKS, the caller's from then until it asks for the next one. What ended the stream
+ * (truncation, a wrong checksum, garbage after the last member, a read error) follows the last block and is reported by line_close with the number of the
+ * line it came after: whoever reads a file to its end cannot miss it. */
 #include "io/stream.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include "base/arena.h"
+#include "io/decode.h"
 
-enum { BLOCK_BYTES = 1 << 17, FIRST_LINE_BYTES = 1 << 12, LINE_LIMIT_BYTES = 1 << 26 };
+enum { N_BLOCKS = 4, SMALL_BLOCK_BYTES = 1 << 16, BLOCK_BYTES = 1 << 19, SMALL_FILE_BYTES = 1 << 20, FIRST_LINE_BYTES = 1 << 12, LINE_LIMIT_BYTES = 1 << 26 };
 
-typedef enum Codec { CODEC_PLAIN, CODEC_GZIP, CODEC_ZSTD } Codec;
+typedef struct Block {
+    char *text;
+    size_t n;
+    int64_t bytes_read; /* of the source, when the block was full */
+} Block;
 
 struct LineReader {
     Arena *arena;
     const char *path;
-    int fd;
-    Codec codec;
-    z_stream zlib;
-    ZSTD_DStream *zstd;
-    bool in_frame;            /* inside a gzip member or zstd frame: the end of the file here is a truncation */
-    bool no_more_input;
-    unsigned char *in;        /* BLOCK_BYTES of the file */
-    size_t in_begin, in_end;
-    char *out;                /* BLOCK_BYTES of text; plain files use `in` */
-    size_t out_begin, out_end;
+    Decoder *decoder;
+    size_t block_bytes;
+    Block block[N_BLOCKS];
+    const Block *now;         /* the block being split; NULL before the first and after the last */
+    size_t at;                /* in now->text */
     char *line;               /* a line that crosses blocks; holds line_capacity bytes */
     size_t line_capacity;
-    int64_t number, consumed_bytes, file_bytes;
-    Status status;            /* what ended the stream; the message is kept because others may fail before close */
-    const char *message, *fix;
+    int64_t number, bytes_read, text_bytes;
+    bool line_too_long, ended;
+    bool beside;              /* below: only then */
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int64_t filled, taken;    /* blocks, ever; under the lock */
+    bool decoded_all, stop;   /* under the lock */
 };
 
-static void reader_fail(LineReader *r, Status status, const char *message, const char *fix) {
-    if (r->status != OK) return;
-    r->status = status;
-    r->message = message;
-    r->fix = fix;
+/* ---- blocks ---- */
+
+static void fill_block(LineReader *r, Block *b) {
+    b->n = decoder_read(r->decoder, b->text, r->block_bytes);
+    b->bytes_read = decoder_bytes_read(r->decoder);
 }
 
-static void reader_fail_truncated(LineReader *r) {
-    reader_fail(r, E_INPUT,
-                arena_printf(r->arena, "%s: truncated %s stream: the file ends at byte %lld inside a compressed block, after line %lld",
-                             r->path, r->codec == CODEC_GZIP ? "gzip" : "zstd", (long long)r->file_bytes, (long long)r->number),
-                "the download or copy was cut short; fetch the file again");
-}
-
-static void reader_fail_corrupt(LineReader *r, const char *reason) {
-    int64_t at = r->consumed_bytes - (int64_t)(r->in_end - r->in_begin);
-    reader_fail(r, E_INPUT,
-                arena_printf(r->arena, "%s: corrupt %s stream near byte %lld, after line %lld: %s", r->path,
-                             r->codec == CODEC_GZIP ? "gzip" : "zstd", (long long)at, (long long)r->number, reason),
-                "fetch the file again and compare its checksum");
-}
-
-/* Refill `in` when it is empty; false at the end of the file or on a read error. */
-static bool reader_fill(LineReader *r) {
-    if (r->in_begin < r->in_end) return true;
-    if (r->no_more_input) return false;
-    ssize_t got;
-    do got = read(r->fd, r->in, BLOCK_BYTES);
-    while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        reader_fail(r, E_INPUT, arena_printf(r->arena, "%s: read error at byte %lld: %s", r->path,
-                                             (long long)r->consumed_bytes, strerror(errno)), NULL);
-        got = 0;
+/* The thread: fill free blocks until the source ends or nobody wants more. */
+static void *decode_beside(void *argument) {
+    LineReader *r = argument;
+    bool go_on = true;
+    for (int64_t turn = 0; go_on; turn++) {
+        (void)pthread_mutex_lock(&r->lock);
+        while (r->filled - r->taken == N_BLOCKS && !r->stop) (void)pthread_cond_wait(&r->changed, &r->lock);
+        go_on = !r->stop;
+        (void)pthread_mutex_unlock(&r->lock);
+        if (!go_on) break;
+        Block *b = &r->block[turn % N_BLOCKS];
+        fill_block(r, b);
+        (void)pthread_mutex_lock(&r->lock);
+        if (b->n) r->filled++;
+        else r->decoded_all = true;
+        go_on = b->n > 0;
+        (void)pthread_cond_signal(&r->changed);
+        (void)pthread_mutex_unlock(&r->lock);
     }
-    r->in_begin = 0;
-    r->in_end = (size_t)got;
-    r->consumed_bytes += got;
-    if (got == 0) r->no_more_input = true;
-    return got > 0;
+    return NULL;
 }
 
-/* Each decode function puts at least one byte into out[0..out_end) or returns false (end or error). */
-static bool decode_gzip(LineReader *r) {
-    while (r->out_end == 0) {
-        if (!reader_fill(r)) {
-            if (r->in_frame && r->status == OK) reader_fail_truncated(r);
-            return false;
-        }
-        if (!r->in_frame && inflateReset2(&r->zlib, 15 + 16) != Z_OK) {
-            reader_fail_corrupt(r, "zlib cannot start a member");
-            return false;
-        }
-        r->in_frame = true;
-        r->zlib.next_in = r->in + r->in_begin;
-        r->zlib.avail_in = (uInt)(r->in_end - r->in_begin);
-        r->zlib.next_out = (unsigned char *)r->out;
-        r->zlib.avail_out = BLOCK_BYTES;
-        int rc = inflate(&r->zlib, Z_NO_FLUSH);
-        r->in_begin = r->in_end - r->zlib.avail_in;
-        r->out_end = BLOCK_BYTES - r->zlib.avail_out;
-        if (rc == Z_STREAM_END) r->in_frame = false;
-        else if (rc != Z_OK && rc != Z_BUF_ERROR) {
-            reader_fail_corrupt(r, r->zlib.msg ? r->zlib.msg : "not a gzip member");
-            return r->out_end > 0;
-        }
+/* The next block to split, or NULL. Gives the last one back. */
+static const Block *next_block(LineReader *r) {
+    if (r->ended) return NULL;
+    if (!r->beside) {
+        fill_block(r, &r->block[0]);
+        r->bytes_read = r->block[0].bytes_read;
+        return r->block[0].n ? &r->block[0] : NULL;
     }
-    return true;
+    (void)pthread_mutex_lock(&r->lock);
+    if (r->now) r->taken++;
+    (void)pthread_cond_signal(&r->changed);
+    while (r->filled == r->taken && !r->decoded_all) (void)pthread_cond_wait(&r->changed, &r->lock);
+    const Block *b = r->filled > r->taken ? &r->block[r->taken % N_BLOCKS] : NULL;
+    (void)pthread_mutex_unlock(&r->lock);
+    if (b) r->bytes_read = b->bytes_read;
+    return b;
 }
 
-static bool decode_zstd(LineReader *r) {
-    while (r->out_end == 0) {
-        bool have_input = reader_fill(r);
-        if (!have_input && !r->in_frame) return false;
-        ZSTD_inBuffer in = {r->in + r->in_begin, r->in_end - r->in_begin, 0};
-        ZSTD_outBuffer out = {r->out, BLOCK_BYTES, 0};
-        size_t rc = ZSTD_decompressStream(r->zstd, &out, &in);
-        if (ZSTD_isError(rc)) {
-            reader_fail_corrupt(r, ZSTD_getErrorName(rc));
-            return false;
-        }
-        r->in_begin += in.pos;
-        r->out_end = out.pos;
-        r->in_frame = rc != 0;
-        if (!have_input && out.pos == 0) { /* nothing left to flush, and the frame is open */
-            if (r->in_frame && r->status == OK) reader_fail_truncated(r);
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool decode_plain(LineReader *r) {
-    if (!reader_fill(r)) return false;
-    r->out = (char *)r->in;
-    r->out_end = r->in_end;
-    r->in_begin = r->in_end;
-    return true;
-}
-
-static bool reader_refill(LineReader *r) {
-    r->out_begin = r->out_end = 0;
-    if (r->status != OK) return false;
-    switch (r->codec) {
-    case CODEC_PLAIN: return decode_plain(r);
-    case CODEC_GZIP: return decode_gzip(r);
-    case CODEC_ZSTD: return decode_zstd(r);
-    }
+static bool advance(LineReader *r) {
+    r->now = next_block(r);
+    r->at = 0;
+    if (r->now) return true;
+    r->ended = true;
     return false;
 }
 
-static Codec reader_codec(const LineReader *r) {
-    static const unsigned char gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
-    size_t n = r->in_end;
-    if (n >= sizeof gzip && memcmp(r->in, gzip, sizeof gzip) == 0) return CODEC_GZIP;
-    if (n >= sizeof zstd && memcmp(r->in, zstd, sizeof zstd) == 0) return CODEC_ZSTD;
-    return CODEC_PLAIN;
-}
+/* ---- opening ---- */
 
-Status line_open(const char *path, LineReader **reader) {
-    *reader = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return FAIL(E_INPUT, "check the path and its permissions", "%s: cannot open: %s", path, strerror(errno));
-    struct stat info;
-    if (fstat(fd, &info) != 0 || S_ISDIR(info.st_mode)) {
-        close(fd);
-        return FAIL(E_INPUT, "give a file in it", "%s: is a folder, expected a file", path);
-    }
+static LineReader *reader_create(const char *path) {
     Arena *arena = arena_create("line reader");
     LineReader *r = ARENA_NEW(arena, LineReader, 1);
     r->arena = arena;
     r->path = arena_strdup(arena, path);
-    r->fd = fd;
-    r->file_bytes = info.st_size;
-    r->in = arena_alloc_raw(arena, BLOCK_BYTES, 1);
     ARENA_GROW(arena, r->line, r->line_capacity, FIRST_LINE_BYTES);
-    reader_fill(r); /* an error here is reported by line_close */
-    r->codec = reader_codec(r);
-    if (r->codec != CODEC_PLAIN) r->out = arena_alloc_raw(arena, BLOCK_BYTES, 1);
-    if (r->codec == CODEC_GZIP && inflateInit2(&r->zlib, 15 + 16) != Z_OK) {
-        r->codec = CODEC_PLAIN;
-        reader_fail(r, E_RESOURCE, "zlib: out of memory", NULL);
+    return r;
+}
+
+/* Give it its blocks and, where wanted and possible, its thread, which takes no signals: they are for the program's own. */
+static void reader_begin(LineReader *r, LineTuning tuning) {
+    r->block_bytes = tuning.block_bytes;
+    for (int b = 0; b < (tuning.beside ? N_BLOCKS : 1); b++) r->block[b].text = arena_alloc_raw(r->arena, tuning.block_bytes + 1, 1);
+    if (!tuning.beside) return;
+    (void)pthread_mutex_init(&r->lock, NULL);
+    (void)pthread_cond_init(&r->changed, NULL);
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    r->beside = pthread_create(&r->thread, NULL, decode_beside, r) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static Status open_file(const char *path, const LineTuning *tuning, LineReader **reader) {
+    *reader = NULL;
+    LineReader *r = reader_create(path);
+    Status status = decoder_open(path, r->arena, &r->decoder);
+    if (status != OK) {
+        arena_destroy(r->arena);
+        return status;
     }
-    if (r->codec == CODEC_ZSTD && !(r->zstd = ZSTD_createDStream())) reader_fail(r, E_RESOURCE, "zstd: out of memory", NULL);
+    const int64_t bytes = decoder_source_bytes(r->decoder);
+    const bool small = bytes > 0 && bytes <= SMALL_FILE_BYTES;
+    reader_begin(r, tuning ? *tuning : small ? (LineTuning){SMALL_BLOCK_BYTES, false} : (LineTuning){BLOCK_BYTES, true});
     *reader = r;
     return OK;
 }
 
+Status line_open(const char *path, LineReader **reader) { return open_file(path, NULL, reader); }
+Status line_open_tuned(const char *path, LineTuning tuning, LineReader **reader) { return open_file(path, &tuning, reader); }
+
+LineReader *line_open_memory(const char *name, const void *data, size_t n) {
+    LineReader *r = reader_create(name);
+    r->decoder = decoder_open_memory(data, n, r->arena);
+    reader_begin(r, (LineTuning){SMALL_BLOCK_BYTES, false});
+    return r;
+}
+
+/* ---- lines ---- */
+
 /* Append text[0..n) to the line buffer, leaving room for a NUL; false when the line grows absurd. */
 static bool line_append(LineReader *r, size_t *length, const char *text, size_t n) {
     if (*length + n > LINE_LIMIT_BYTES) {
-        reader_fail(r, E_INPUT, arena_printf(r->arena, "%s:%lld: line longer than %d MiB", r->path,
-                                             (long long)r->number + 1, LINE_LIMIT_BYTES >> 20),
-                    "this is not a line-based file, or its line ends are missing");
+        r->line_too_long = r->ended = true;
         return false;
     }
     if (*length + n + 1 > r->line_capacity) ARENA_GROW(r->arena, r->line, r->line_capacity, *length + n + 1);
@@ -201,32 +160,23 @@ static bool line_append(LineReader *r, size_t *length, const char *text, size_t 
     return true;
 }
 
-bool line_next(LineReader *r, const char **line, size_t *n) {
+/* The line that begins at r->at and does not end in its block; or the last one, without an end; or none. */
+static bool line_across(LineReader *r, const char **line, size_t *n) {
     size_t length = 0;
     bool any = false;
     for (;;) {
-        if (r->out_begin == r->out_end && !reader_refill(r)) break;
+        if ((!r->now || r->at == r->now->n) && !advance(r)) break;
         any = true;
-        char *begin = r->out + r->out_begin;
-        size_t left = r->out_end - r->out_begin;
-        char *end = memchr(begin, '\n', left);
-        if (end && length == 0) { /* the whole line lies in this block: no copy */
-            *end = '\0';
-            r->out_begin += (size_t)(end - begin) + 1;
-            r->number++;
-            *line = begin;
-            *n = (size_t)(end - begin);
-            return true;
-        }
-        size_t take = end ? (size_t)(end - begin) : left;
-        if (!line_append(r, &length, begin, take)) {
-            r->out_begin = r->out_end;
-            return false;
-        }
-        r->out_begin += take + (end ? 1 : 0);
+        const char *begin = r->now->text + r->at;
+        const size_t left = r->now->n - r->at;
+        const char *end = memchr(begin, '\n', left);
+        const size_t take = end ? (size_t)(end - begin) : left;
+        if (!line_append(r, &length, begin, take)) return false;
+        r->at += take + (end ? 1 : 0);
+        r->text_bytes += (int64_t)take + (end ? 1 : 0);
         if (end) break;
     }
-    if (r->status != OK) return false; /* a torn last line is no line */
+    if (r->ended && decoder_fault(r->decoder)->kind != DECODE_FINE) return false; /* a torn last line is no line */
     if (!any) return false;
     r->line[length] = '\0';
     r->number++;
@@ -235,16 +185,65 @@ bool line_next(LineReader *r, const char **line, size_t *n) {
     return true;
 }
 
+bool line_next(LineReader *r, const char **line, size_t *n) {
+    if (r->now && r->at < r->now->n) {
+        char *begin = r->now->text + r->at, *end = memchr(begin, '\n', r->now->n - r->at);
+        if (end) { /* the whole line lies in this block: no copy */
+            *end = '\0';
+            *line = begin;
+            *n = (size_t)(end - begin);
+            r->at += *n + 1;
+            r->text_bytes += (int64_t)*n + 1;
+            r->number++;
+            return true;
+        }
+    }
+    return !r->line_too_long && line_across(r, line, n);
+}
+
 int64_t line_number(const LineReader *r) { return r->number; }
-int64_t line_bytes_read(const LineReader *r) { return r->consumed_bytes; }
-int64_t line_file_bytes(const LineReader *r) { return r->file_bytes; }
+int64_t line_bytes_read(const LineReader *r) { return r->bytes_read; }
+int64_t line_file_bytes(const LineReader *r) { return decoder_source_bytes(r->decoder); }
+int64_t line_text_bytes(const LineReader *r) { return r->text_bytes; }
+
+/* ---- the end ---- */
+
+/* Record what ended the stream before it was whole. The thread is gone by now. */
+static Status reader_status(const LineReader *r) {
+    const DecodeFault *f = decoder_fault(r->decoder);
+    if (r->line_too_long)
+        return FAIL(E_INPUT, "this is not a line-based file, or its line ends are missing", "%s:%lld: line longer than %d MiB", r->path,
+                    (long long)r->number + 1, LINE_LIMIT_BYTES >> 20);
+    if (!r->ended && f->kind != DECODE_NO_MEMORY) return OK; /* closed before the fault was reached: the caller has what it wanted */
+    switch (f->kind) {
+    case DECODE_FINE: return OK;
+    case DECODE_TRUNCATED:
+        return FAIL(E_INPUT, "the download or copy was cut short; fetch the file again",
+                    "%s: truncated %s stream: the file ends at byte %lld inside a compressed block, after line %lld", r->path, f->codec,
+                    (long long)f->at_byte, (long long)r->number);
+    case DECODE_CORRUPT:
+        return FAIL(E_INPUT, "fetch the file again and compare its checksum", "%s: corrupt %s stream near byte %lld, after line %lld: %s", r->path, f->codec,
+                    (long long)f->at_byte, (long long)r->number, f->reason);
+    case DECODE_READ_ERROR:
+        return FAIL(E_INPUT, NULL, "%s: read error at byte %lld: %s", r->path, (long long)f->at_byte, f->reason);
+    case DECODE_NO_MEMORY: return FAIL(E_RESOURCE, "close other programs", "%s: %s", r->path, f->reason);
+    }
+    return OK;
+}
 
 Status line_close(LineReader *r) {
-    Status status = r->status;
-    if (status != OK) FAIL(status, r->fix, "%s", r->message);
-    if (r->codec == CODEC_GZIP) inflateEnd(&r->zlib);
-    if (r->zstd) ZSTD_freeDStream(r->zstd);
-    close(r->fd);
+    if (r->beside) {
+        (void)pthread_mutex_lock(&r->lock);
+        r->stop = true;
+        (void)pthread_cond_signal(&r->changed);
+        (void)pthread_mutex_unlock(&r->lock);
+        decoder_interrupt(r->decoder);
+        (void)pthread_join(r->thread, NULL);
+        (void)pthread_cond_destroy(&r->changed);
+        (void)pthread_mutex_destroy(&r->lock);
+    }
+    Status status = reader_status(r);
+    decoder_close(r->decoder);
     arena_destroy(r->arena);
     return status;
 }
