@@ -9,7 +9,6 @@
 #include "base/cli.h"
 #include "base/log.h"
 #include "data/acquire.h"
-#include "data/registry.h"
 #include "base/atomic.h"
 
 static const char *dataset, *registry, *out;
@@ -17,9 +16,11 @@ static AcquireSettings settings;
 static bool probe;
 
 static const CliOption options[] = {
-    {"dataset", CLI_STR, &dataset, NULL, 0, 0, "NAME", "its name in the registry", NULL},
+    {"dataset", CLI_STR, &dataset, NULL, 0, 0, "NAME", "its name in the registry, or with --form a new name for your own files", NULL},
     {"registry", CLI_STR, &registry, "data_prep/datasets.json", 0, 0, "FILE", "the known data sets", NULL},
     {"source", CLI_STR, &settings.source, "", 0, 0, "DIR|URL", "folder or mirror that has the files (default: the registry's addresses)", NULL},
+    {"form", CLI_ENUM, &settings.form, "auto", 0, 0, "", "what the source holds, where the files alone do not tell", SOURCE_FORM_CHOICES},
+    {"stem", CLI_STR, &settings.stem, "", 0, 0, "NAME", "name of its files, such as Beauty of Beauty.inter, where there are several", NULL},
     {"copy", CLI_FLAG, &settings.copy, "0", 0, 1, "", "copy local files instead of linking them", NULL},
     {"lock", CLI_STR, &settings.lock, "", 0, 0, "FILE", "checksums of what was downloaded (default: cache/NAME.lock)", NULL},
     {"probe", CLI_FLAG, &probe, "0", 0, 1, "", "only tell whether the files can be had (exit 0 or 4)", NULL},
@@ -28,9 +29,9 @@ static const CliOption options[] = {
 
 static Status run(Arena *arena) {
     RegistryEntry *entry;
-    TRY(registry_find(registry, dataset, arena, &entry));
+    TRY(registry_find_or_own(registry, dataset, settings.form, arena, &entry));
     if (probe) {
-        TRY(acquire_probe(entry, settings.source));
+        TRY(acquire_probe(entry, &settings));
         log_info("%s can be had from %s", entry->label, *settings.source ? settings.source : "the registry's addresses");
         return OK;
     }
@@ -42,7 +43,7 @@ static Status run(Arena *arena) {
     }
     if (cli_dry_run()) {
         for (int64_t f = 0; f < entry->n_files; f++) log_info("%s (%s)", entry->file[f].name, entry->file[f].role);
-        return acquire_probe(entry, settings.source);
+        return acquire_probe(entry, &settings);
     }
     (void)unlink(arena_printf(arena, "%s/manifest.json", out)); /* a folder that is being rewritten is not complete */
     Manifest *manifest = manifest_begin("01_download", cli_json(options));

@@ -1,6 +1,7 @@
 /* 02_preprocess -- from a source to a data set folder.
  *
- * In:  raw Amazon files (2014: JSON reviews, Python-literal metadata; 2018: JSON), or the sequence form (sequences.txt, items.jsonl, ...)
+ * In:  raw Amazon files (2014: JSON reviews, Python-literal metadata; 2018: JSON), the sequence form (sequences.txt, items.jsonl, ...), or the files of
+ *      S3-Rec, SASRec, LC-Rec, LETTER, MiniOneRec or RecBole (data/source.h)
  *      Filters and their order: src/data/filter.h; splits: src/data/split.h. "recipe": what datasets.json says for raw files of this set.
  * Out: meta.json, items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv (data/dataset.h), rejected.tsv, manifest.json
  *
@@ -10,16 +11,17 @@
 #include "base/cli.h"
 #include "base/log.h"
 #include "data/prepare.h"
-#include "data/registry.h"
 
 static const char *dataset, *registry, *raw, *out;
 static PrepareSettings settings;
 static int64_t seed, k_core;
 
 static const CliOption options[] = {
-    {"dataset", CLI_STR, &dataset, NULL, 0, 0, "NAME", "its name in the registry", NULL},
+    {"dataset", CLI_STR, &dataset, NULL, 0, 0, "NAME", "its name in the registry, or with --form a new name for your own files", NULL},
     {"registry", CLI_STR, &registry, "data_prep/datasets.json", 0, 0, "FILE", "the known data sets", NULL},
     {"raw", CLI_STR, &raw, NULL, 0, 0, "DIR", "folder with the source files", NULL},
+    {"form", CLI_ENUM, &settings.form, "auto", 0, 0, "", "what the folder holds, where the files alone do not tell (src/data/source.h)", SOURCE_FORM_CHOICES},
+    {"stem", CLI_STR, &settings.stem, "", 0, 0, "NAME", "name of its files, such as Beauty of Beauty.inter, where there are several", NULL},
     {"protocol", CLI_ENUM, &settings.protocol, "leave-last-out", 0, 0, "", "how to split", "leave-last-out|chrono-8-1-1"},
     {"ratio", CLI_STR, &settings.ratio, "", 0, 0, "A:B:C", "train:valid:test of the chrono protocol, instead of 8:1:1", NULL},
     {"max-history", CLI_INT, &settings.max_history, "0", 0, 1e6, "events", "how much of a history models may see; 0: 20, or 10 for chrono", NULL},
@@ -42,13 +44,14 @@ static const CliOption options[] = {
 
 static Status run(Arena *arena) {
     RegistryEntry *entry;
-    TRY(registry_find(registry, dataset, arena, &entry));
+    TRY(registry_find_or_own(registry, dataset, settings.form, arena, &entry));
     if (settings.filter.core_users == 0) settings.filter.core_users = k_core;
     if (settings.filter.core_items == 0) settings.filter.core_items = k_core;
     settings.seed = (uint64_t)seed;
     if (cli_dry_run()) {
-        static const char *const forms[] = {"nothing usable", "sequences", "raw files"};
-        log_info("%s: %s in %s; would write %s", entry->label, forms[registry_form(entry, raw)], raw, out);
+        Source source;
+        TRY(source_find(entry, raw, settings.form, settings.stem, arena, &source));
+        log_info("%s: %s%s%s in %s; would write %s", entry->label, source_form_names[source.form], *source.stem ? ", " : "", source.stem, raw, out);
         return OK;
     }
     (void)unlink(arena_printf(arena, "%s/manifest.json", out)); /* a folder that is being rewritten is not complete */

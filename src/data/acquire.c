@@ -21,10 +21,13 @@ enum { PROBE_S = 4 };
 /* ---- where the files are ---- */
 
 typedef struct Place {
-    SourceForm form;
+    Source source;
     bool local;
     const char *base; /* folder or URL of one; "": the registry's addresses */
 } Place;
+
+static const char *wanted_form(const AcquireSettings *s) { return s->form ? s->form : "auto"; }
+static const char *wanted_stem(const AcquireSettings *s) { return s->stem ? s->stem : ""; }
 
 static Status unavailable(const RegistryEntry *entry, const char *source, Arena *arena) {
     const char *first = entry->n_files ? entry->file[0].name : "sequences.txt";
@@ -36,31 +39,31 @@ static Status unavailable(const RegistryEntry *entry, const char *source, Arena 
     return FAIL(E_RESOURCE, others, "%s: not available from %s", entry->label, *source ? source : "the addresses of data_prep/datasets.json");
 }
 
-static bool find_local(const RegistryEntry *entry, const char *dir, Arena *arena, Place *place) {
-    const char *candidates[] = {arena_printf(arena, "%s/%s", dir, entry->folder), dir};
-    for (int i = 0; i < 2; i++) {
-        SourceForm form = registry_form(entry, candidates[i]);
-        if (form == SOURCE_NONE) continue;
-        *place = (Place){form, true, candidates[i]};
-        return true;
+static Status find_local(const RegistryEntry *entry, const AcquireSettings *settings, Arena *arena, Place *place, bool *found) {
+    const char *candidates[] = {arena_printf(arena, "%s/%s", settings->source, entry->folder), settings->source};
+    *found = false;
+    for (int i = 0; i < 2 && !*found; i++) {
+        *place = (Place){.local = true, .base = candidates[i]};
+        TRY(source_find(entry, candidates[i], wanted_form(settings), wanted_stem(settings), arena, &place->source));
+        *found = place->source.form != SOURCE_NONE;
     }
-    return false;
+    return OK;
 }
 
-static bool find_remote(const RegistryEntry *entry, const char *url, Arena *arena, Place *place) {
+static bool find_remote(const RegistryEntry *entry, const AcquireSettings *settings, Arena *arena, Place *place) {
+    const char *url = settings->source;
+    SourceForm wanted = source_form_by_name(wanted_form(settings));
     size_t n = strlen(url);
     while (n > 0 && url[n - 1] == '/') n--;
     const char *root = arena_strndup(arena, url, n);
     const char *candidates[] = {arena_printf(arena, "%s/%s", root, entry->folder), root};
-    for (int i = 0; i < 2; i++) {
-        if (download_probe(arena_printf(arena, "%s/sequences.txt", candidates[i]), PROBE_S, NULL)) {
-            *place = (Place){SOURCE_SEQUENCES, false, candidates[i]};
-            return true;
-        }
-        if (entry->n_files && download_probe(arena_printf(arena, "%s/%s", candidates[i], entry->file[0].name), PROBE_S, NULL)) {
-            *place = (Place){SOURCE_RAW, false, candidates[i]};
-            return true;
-        }
+    const SourceForm forms[] = {wanted ? wanted : SOURCE_SEQUENCES, SOURCE_RAW};
+    for (int i = 0; i < 4; i++) {
+        if (i % 2 && (wanted || entry->n_files == 0)) continue;
+        *place = (Place){.base = candidates[i / 2]};
+        source_remote(entry, forms[i % 2], wanted_stem(settings), arena, &place->source);
+        const SourceFile *first = &place->source.file[0]; /* the first file tells */
+        if (download_probe(arena_printf(arena, "%s/%s", candidates[i / 2], first->name), PROBE_S, NULL)) return true;
     }
     return false;
 }
@@ -75,23 +78,24 @@ static bool registry_answers(const RegistryEntry *entry) {
     return entry->n_files > 0;
 }
 
-static Status find_place(const RegistryEntry *entry, const char *source, bool probe, Arena *arena, Place *place) {
+static Status find_place(const RegistryEntry *entry, const AcquireSettings *settings, bool probe, Arena *arena, Place *place) {
     bool found;
-    if (!*source) {
-        *place = (Place){SOURCE_RAW, false, ""};
+    if (!*settings->source) {
+        *place = (Place){.base = ""};
+        source_remote(entry, SOURCE_RAW, "", arena, &place->source);
         found = entry->n_files > 0 && entry->file[0].n_urls > 0 && (!probe || registry_answers(entry));
-    } else if (download_is_url(source)) {
-        found = find_remote(entry, source, arena, place);
+    } else if (download_is_url(settings->source)) {
+        found = find_remote(entry, settings, arena, place);
     } else {
-        found = find_local(entry, source, arena, place);
+        TRY(find_local(entry, settings, arena, place, &found));
     }
-    return found ? OK : unavailable(entry, source, arena);
+    return found ? OK : unavailable(entry, settings->source, arena);
 }
 
-Status acquire_probe(const RegistryEntry *entry, const char *source) {
+Status acquire_probe(const RegistryEntry *entry, const AcquireSettings *settings) {
     Arena *arena = arena_create("probe");
     Place place;
-    Status status = find_place(entry, source, true, arena, &place);
+    Status status = find_place(entry, settings, true, arena, &place);
     arena_destroy(arena);
     return status;
 }
@@ -233,10 +237,14 @@ static Status take(Acquire *a, const char *name, const RegistryFile *known, bool
 
 static Status take_all(Acquire *a) {
     Status status = OK;
-    if (a->place.form == SOURCE_SEQUENCES) {
-        for (int f = 0; registry_sequence_files[f] && status == OK; f++) status = take(a, registry_sequence_files[f], NULL, f >= REGISTRY_SEQUENCE_NEEDED);
-    } else {
-        for (int64_t f = 0; f < a->entry->n_files && status == OK; f++) status = take(a, a->entry->file[f].name, &a->entry->file[f], a->entry->file[f].optional);
+    const Source *source = &a->place.source;
+    for (int64_t f = 0; f < source->n_files && status == OK; f++) {
+        const char *slash = strrchr(source->file[f].name, '/');
+        const RegistryFile *known = NULL;
+        for (int64_t k = 0; k < a->entry->n_files && source->form == SOURCE_RAW; k++)
+            if (strcmp(a->entry->file[k].name, source->file[f].name) == 0) known = &a->entry->file[k];
+        if (slash) status = dir_make(arena_printf(a->arena, "%s/%.*s", a->out, (int)(slash - source->file[f].name), source->file[f].name));
+        if (status == OK) status = take(a, source->file[f].name, known, source->file[f].optional);
     }
     Status closed = lock_close(&a->lock); /* what was fetched stays recorded, also when the next file failed */
     if (status == E_RESOURCE && !a->place.local && !*a->place.base) return unavailable(a->entry, a->settings->source, a->arena);
@@ -246,12 +254,12 @@ static Status take_all(Acquire *a) {
 Status acquire_files(const RegistryEntry *entry, const AcquireSettings *settings, const char *out, Manifest *manifest) {
     Arena *arena = arena_create("acquire");
     Acquire a = {.entry = entry, .settings = settings, .out = out, .arena = arena, .manifest = manifest};
-    Status status = find_place(entry, settings->source, false, arena, &a.place);
+    Status status = find_place(entry, settings, false, arena, &a.place);
     if (status == OK) status = dir_make(out);
     if (status == OK) status = lock_open(settings->lock, &a.lock);
     if (status == OK) status = take_all(&a);
     if (status == OK) {
-        manifest_note_string(manifest, "form", a.place.form == SOURCE_SEQUENCES ? "sequences" : "raw");
+        manifest_note_string(manifest, "form", a.place.source.form == SOURCE_RAW ? "raw" : source_form_names[a.place.source.form]);
         manifest_note_string(manifest, "from", *a.place.base ? a.place.base : "registry");
     }
     arena_destroy(arena);

@@ -2,6 +2,7 @@
  *
  * A source is a folder (read in place: the files are linked, or copied on request), a URL of a folder (https://, http://, file://), or "" for the addresses
  * of the registry. Under a folder or URL, `<folder>/` of the data set is looked at first, then the place itself; the sequence form counts before raw files.
+ * Folders may hold the other forms of source.h; a URL cannot be listed, so there the form has to be given (and the stem, where it is not the registry's).
  * Downloaded files are checked against the registry where it knows their checksums, else against the lock file: the first download writes size and
  * SHA-256 there (trust on first use), later ones must agree.
  *
@@ -11,12 +12,13 @@
 
 #include <stdbool.h>
 
-#include "data/registry.h"
+#include "data/source.h"
 #include "io/manifest.h"
 
 typedef struct AcquireSettings {
     const char *source, *lock; /* lock: path of the lock file */
     bool copy;                 /* copy local files instead of linking them */
+    const char *form, *stem;   /* what the source holds and its files' name (source.h); NULL: found out */
 } AcquireSettings;
 
 /* acquire_files -- puts the files into `out`. E_RESOURCE with the ways on when they cannot be had; E_INPUT for a wrong checksum. The manifest gets every
@@ -24,6 +26,6 @@ typedef struct AcquireSettings {
 Status acquire_files(const RegistryEntry *entry, const AcquireSettings *settings, const char *out, Manifest *manifest);
 
 /* acquire_probe -- can they be had? Answers within a few seconds and fetches nothing. OK, or the same E_RESOURCE. */
-Status acquire_probe(const RegistryEntry *entry, const char *source);
+Status acquire_probe(const RegistryEntry *entry, const AcquireSettings *settings);
 
 #endif

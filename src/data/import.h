@@ -4,6 +4,7 @@
 #define DIGR_DATA_IMPORT_H
 
 #include "data/intake.h"
+#include "data/source.h"
 
 typedef enum MetaSyntax { META_PYTHON, META_JSON, META_JSON_2023 } MetaSyntax; /* Amazon 2014, 2018, 2023 */
 
@@ -22,6 +23,26 @@ Status import_amazon(Intake *c, const char *reviews, const char *meta, MetaSynta
  * 0 = unknown) and users.txt (`user rawid`) of `dir`. Texts are taken as they are. */
 Status import_sequences(Intake *c, const char *dir);
 
+/* Other people's forms (source.h). Texts are taken as they are, but for descriptions that are Python lists in a text, as MiniOneRec writes them: their parts
+ * are joined by a space (counted). Items without a line of text in a catalogue that is there are unknown; without a catalogue every item is taken.
+ * *rows: the split that came with the data, NULL when there is none. Event order is the files'; times are 0 where the form has none.
+ *
+ * import_sasrec -- STEM.txt; S3-Rec's one line a user, or, where the first two lines have two words each, SASRec's one line an event. The attributes of
+ * STEM_item2attributes.json have numbers, no names: an item's keywords become "attribute_12 attribute_45". Users may appear once (S3-Rec).
+ * import_lcrec -- {"user": [item, ...]}; items are numbers or texts.
+ * import_minionerec -- columns user_id, history_item_id, item_id are needed; lists are Python's. history_item_title, history_item_sid, item_title are
+ * compared in length or content with what is known; history_timestamp, timestamp (as ReRe has) give times. Catalogue: STEM.item.json, else info/STEM.txt,
+ * else the titles of the rows.
+ * import_recbole -- fields by name: user_id or session_id, item_id, timestamp, position; item_id_list in benchmark files. .inter without position is
+ * sorted by timestamp, then by line. Where benchmark files stand beside STEM.inter they must be rows of its sequences. Of .item: item_id, title
+ * (movie_title, item_title, name), brand, categories (category, genre, class), description, keywords, caption. Ratings and .user are not read. */
+typedef struct ExactRows ExactRows;
+Status import_sasrec(Intake *c, const Source *source);
+Status import_lcrec(Intake *c, const Source *source);
+Status import_minionerec(Intake *c, const Source *source, ExactRows **rows);
+Status import_recbole(Intake *c, const Source *source, ExactRows **rows);
+Status import_foreign(Intake *c, const Source *source, ExactRows **rows); /* the one of these that source->form names */
+
 /* intake_complete_text -- after reading: every item gets an id and no field stays NULL. */
 void intake_complete_text(Intake *c);
 
@@ -32,7 +53,7 @@ typedef struct ExactRow {
     int32_t length;         /* of the history as shipped; 0 for rows made here, whose history is all before the target */
     int64_t time_s;         /* 0: unknown */
 } ExactRow;
-typedef struct ExactRows { int64_t n[3]; ExactRow *row[3]; } ExactRows; /* train, valid, test */
+struct ExactRows { int64_t n[3]; ExactRow *row[3]; }; /* train, valid, test */
 
 /* import_exact_rows -- *rows NULL when dir has no such files. A user's rows over the three files are its positions 1, 2, 3, ...; each row must be a window
  * of the user's sequence (E_INPUT names file and line). begin (users+1): first event of each user in c->event, which must be in source order. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "data/import.h"
+#include "data/import_parts.h"
 #include "data/textclean.h"
 #include "base/atomic.h"
 #include "io/stream.h"
@@ -14,15 +14,14 @@ static const char fix_times[] = "timestamps.txt must have the lines of sequences
 
 static const char *opt_text(const cJSON *tree, const char *key, Arena *arena) { return arena_strdup(arena, json_opt_string(tree, key, "")); }
 
-/* A list of names, or a list of such paths. */
-static Status category_text(const char *where, const cJSON *list, Arena *arena, const char **text) {
+Status import_category_text(const char *where, const cJSON *list, Arena *arena, const char **text) {
     *text = "";
     if (!list || cJSON_IsNull(list)) return OK;
     if (!cJSON_IsArray(list)) return FAIL(E_INPUT, NULL, "%s: \"categories\" is not a list", where);
     for (const cJSON *one = list->child; one; one = one->next) {
         const char *part;
         if (cJSON_IsString(one)) part = one->valuestring;
-        else TRY(category_text(where, one, arena, &part));
+        else TRY(import_category_text(where, one, arena, &part));
         const char *glue = cJSON_IsString(one) ? " > " : " | ";
         if (*part) *text = arena_printf(arena, "%s%s%s", *text, **text ? glue : "", part);
     }
@@ -34,7 +33,7 @@ static Status take_item(Intake *c, const char *where, const cJSON *tree, Fault *
     ItemText text = {0};
     char key[32];
     TRY(json_get_int(where, tree, "item", &number));
-    TRY(category_text(where, cJSON_GetObjectItemCaseSensitive(tree, "categories"), c->arena, &text.categories));
+    TRY(import_category_text(where, cJSON_GetObjectItemCaseSensitive(tree, "categories"), c->arena, &text.categories));
     snprintf(key, sizeof key, "%lld", (long long)number);
     int64_t known = strtable_count(c->items), item = strtable_add(c->items, key);
     if (item < known) {

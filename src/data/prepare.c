@@ -21,6 +21,9 @@ typedef struct Prepare {
     const PrepareSettings *settings;
     const char *raw, *out;
     SourceForm form;
+    Source source;
+    ExactRows *shipped;  /* the split that came with another form, NULL: none */
+    int64_t n_read;      /* events read: shipped rows serve while all are there */
     Intake *intake;
     FilterSettings filter; /* resolved */
     Split split;
@@ -36,12 +39,13 @@ static const char *raw_path(Prepare *p, const char *role) {
 }
 
 static Status read_source(Prepare *p) {
-    if (p->form == SOURCE_SEQUENCES) {
-        for (int f = 0; registry_sequence_files[f]; f++) {
-            const char *path = arena_printf(p->arena, "%s/%s", p->raw, registry_sequence_files[f]);
+    if (p->form != SOURCE_RAW) {
+        for (int64_t f = 0; f < p->source.n_files; f++) {
+            const char *path = arena_printf(p->arena, "%s/%s", p->raw, p->source.file[f].name);
             if (path_exists(path)) manifest_input(p->manifest, path);
         }
-        return import_sequences(p->intake, p->raw);
+        if (p->form == SOURCE_SEQUENCES) return import_sequences(p->intake, p->raw);
+        return import_foreign(p->intake, &p->source, &p->shipped);
     }
     const char *roles[] = {"reviews", "meta", "captions"}, *path[3];
     for (int r = 0; r < 3; r++)
@@ -76,9 +80,12 @@ static Status split(Prepare *p) {
     } else {
         SplitRatio ratio;
         TRY(split_parse_ratio(s->ratio, &ratio));
-        ExactRows *rows = NULL;
-        bool as_shipped = p->form == SOURCE_SEQUENCES && !shuffle && ratio.part[0] == 8 && ratio.part[1] == 1 && ratio.part[2] == 1;
-        if (as_shipped) TRY(import_exact_rows(c, p->raw, p->split.begin, &rows));
+        bool as_shipped = !shuffle && ratio.part[0] == 8 && ratio.part[1] == 1 && ratio.part[2] == 1;
+        ExactRows *rows = as_shipped ? p->shipped : NULL;
+        if (rows && c->n_events != p->n_read)
+            return FAIL(E_INPUT, "the files are filtered already: use --k-core 1", "%s: the rows that came with the data hold %lld events, %lld are left after filtering",
+                        p->raw, (long long)p->n_read, (long long)c->n_events);
+        if (p->form == SOURCE_SEQUENCES && as_shipped) TRY(import_exact_rows(c, p->raw, p->split.begin, &rows));
         if (rows) rowcheck_compare(c, p->split.begin, rows, &p->check);
         TRY(split_chrono(c, rows, &ratio, &p->split));
     }
@@ -135,7 +142,8 @@ static void number(Prepare *p) {
 
 static cJSON *source_json(const Prepare *p) {
     cJSON *source = cJSON_CreateObject();
-    cJSON_AddStringToObject(source, "form", p->form == SOURCE_RAW ? "raw" : "sequences");
+    cJSON_AddStringToObject(source, "form", p->form == SOURCE_RAW ? "raw" : source_form_names[p->form]);
+    if (*p->source.stem) cJSON_AddStringToObject(source, "stem", p->source.stem);
     cJSON_AddStringToObject(source, "release", p->entry->release);
     cJSON_AddStringToObject(source, "rows_from", p->split.rows_from);
     cJSON_AddStringToObject(source, "item_ids", p->intake->item_id_kind);
@@ -202,7 +210,7 @@ static Status write_meta(Prepare *p) {
 static Status check_expected(const Prepare *p) {
     const RegistryEntry *e = p->entry;
     if (!e->users || counts_met(p)) return OK;
-    bool binding = p->settings->check_counts && (p->form == SOURCE_SEQUENCES || e->expected_raw);
+    bool binding = p->settings->check_counts && (p->form != SOURCE_RAW || e->expected_raw);
     log_warn("counts differ from the published ones: %lld users, %lld items, %lld interactions; published %lld, %lld, %lld", (long long)p->users.count,
              (long long)p->items.count, (long long)p->intake->n_events, (long long)e->users, (long long)e->items, (long long)e->interactions);
     if (!binding) return OK;
@@ -216,6 +224,7 @@ static Status check_expected(const Prepare *p) {
 static Status prepare_all(Prepare *p) {
     Intake *c = p->intake;
     Status read = read_source(p);
+    p->n_read = c->n_events;
     TRY(dir_make(p->out));
     if (read != OK) return read;
     TRY(ledger_write(c->ledger, p->out));
@@ -232,14 +241,16 @@ static Status prepare_all(Prepare *p) {
 }
 
 Status prepare_dataset(const RegistryEntry *entry, const char *raw, const PrepareSettings *settings, const char *out, Manifest *manifest) {
-    SourceForm form = registry_form(entry, raw);
-    if (form == SOURCE_NONE)
-        return FAIL(E_INPUT, "get the files with 01_download, or point --raw at a folder that has them",
-                    "%s: neither sequences.txt and items.jsonl nor the raw files of %s are here", raw, entry->name);
     Arena *arena = arena_create("preprocess");
-    Prepare p = {.arena = arena, .entry = entry, .settings = settings, .raw = raw, .out = out, .form = form, .manifest = manifest};
+    Prepare p = {.arena = arena, .entry = entry, .settings = settings, .raw = raw, .out = out, .manifest = manifest};
+    Status status = source_find(entry, raw, settings->form ? settings->form : "auto", settings->stem ? settings->stem : "", arena, &p.source);
+    p.form = p.source.form;
+    if (status == OK && p.form == SOURCE_NONE)
+        status = FAIL(E_INPUT, "get the files with 01_download, or point --raw at a folder that has them (forms: src/data/source.h)",
+                      "%s: neither sequences.txt and items.jsonl nor the raw files of %s nor another form are here", raw, entry->name);
+    if (status != OK) return arena_destroy(arena), status;
     p.intake = intake_create(arena, ledger_create(arena));
-    Status status = prepare_all(&p);
+    status = prepare_all(&p);
     cJSON_Delete(p.intake->steps);
     arena_destroy(arena);
     return status;

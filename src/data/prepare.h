@@ -4,7 +4,8 @@
  * on anything the users did.
  *
  * meta.json beyond dataset.h:
- *   "source": {"form": "sequences" | "raw", "release", "rows_from", "item_ids": "asin" | "source number"}
+ *   "source": {"form" (source.h; amazon is "raw"), "release", "rows_from", "item_ids": "asin" | "source number" | "raw id", and of other people's forms
+ *              "stem"}
  *   "licence", "homepage", "note": from datasets.json
  *   "seed", "filter_settings": filter_json, "ties": {"rule": "file" | "shuffle", counts of intake_ties_json}
  *   "input": ledger_json (what was read, rejected, or treated by a rule)
@@ -17,7 +18,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "data/registry.h"
+#include "data/source.h"
 #include "io/manifest.h"
 
 typedef struct PrepareSettings {
@@ -26,6 +27,7 @@ typedef struct PrepareSettings {
     int64_t max_history;         /* 0: the protocol's own */
     FilterSettings filter;       /* what was asked for; datasets.json fills the rest */
     bool check_counts;
+    const char *form, *stem;     /* what the folder holds and its files' name (source.h); NULL: found out */
     double max_loss;             /* share of records */
     uint64_t seed;
 } PrepareSettings;

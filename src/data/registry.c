@@ -118,9 +118,23 @@ static bool has_file(const char *dir, const char *name) {
     return n > 0 && (size_t)n < sizeof path && path_exists(path);
 }
 
-SourceForm registry_form(const RegistryEntry *entry, const char *dir) {
-    bool sequences = true, raw = entry->n_files > 0;
-    for (int f = 0; f < REGISTRY_SEQUENCE_NEEDED; f++) sequences = sequences && has_file(dir, registry_sequence_files[f]);
-    for (int64_t f = 0; f < entry->n_files; f++) raw = raw && (entry->file[f].optional || has_file(dir, entry->file[f].name));
-    return sequences ? SOURCE_SEQUENCES : raw ? SOURCE_RAW : SOURCE_NONE;
+RegistryForms registry_forms(const RegistryEntry *entry, const char *dir) {
+    RegistryForms forms = {true, entry->n_files > 0};
+    for (int f = 0; f < REGISTRY_SEQUENCE_NEEDED; f++) forms.sequences = forms.sequences && has_file(dir, registry_sequence_files[f]);
+    for (int64_t f = 0; f < entry->n_files; f++) forms.raw = forms.raw && (entry->file[f].optional || has_file(dir, entry->file[f].name));
+    return forms;
+}
+
+Status registry_find_or_own(const char *path, const char *name, const char *form, Arena *arena, RegistryEntry **entry) {
+    Status found = registry_find(path, name, arena, entry);
+    if (found != E_USAGE) return found;
+    if (strcmp(form, "auto") == 0)
+        return FAIL(E_USAGE, arena_printf(arena, "%s; or say with --form what your own files are", status_fix()), "unknown data set `%s`", name);
+    status_clear();
+    if (!*name || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_")]) return FAIL(E_USAGE, "use a-z, 0-9, - and _", "`%s` is no name for a data set", name);
+    *entry = ARENA_NEW(arena, RegistryEntry, 1);
+    **entry = (RegistryEntry){.name = arena_strdup(arena, name), .label = arena_strdup(arena, name), .release = "own files",
+                              .folder = arena_strdup(arena, name), .hint = "", .licence = "", .homepage = "", .note = "",
+                              .expected_source = "", .filter = {.title_words = -1}};
+    return OK;
 }

@@ -45,9 +45,13 @@ Status registry_find(const char *path, const char *name, Arena *arena, RegistryE
 /* registry_file -- by role; NULL when the entry has none. */
 const RegistryFile *registry_file(const RegistryEntry *entry, const char *role);
 
-/* What a folder holds: the sequence form (sequences.txt and items.jsonl), the entry's raw files, or nothing usable. */
-typedef enum SourceForm { SOURCE_NONE, SOURCE_SEQUENCES, SOURCE_RAW } SourceForm;
-SourceForm registry_form(const RegistryEntry *entry, const char *dir);
+/* registry_find_or_own -- the entry `name`; where the registry has none and the form of the files is given (form is not "auto"), an entry for somebody's
+ * own files under this new name: no addresses, no expected counts. E_USAGE also for a name that is no good for folders (a-z, 0-9, - and _). */
+Status registry_find_or_own(const char *path, const char *name, const char *form, Arena *arena, RegistryEntry **entry);
+
+/* What a folder holds: the sequence form (sequences.txt and items.jsonl), the entry's raw files. Other people's forms: source.h. */
+typedef struct RegistryForms { bool sequences, raw; } RegistryForms;
+RegistryForms registry_forms(const RegistryEntry *entry, const char *dir);
 /* The files of the sequence form; needed ones first. NULL ends the list. */
 extern const char *const registry_sequence_files[];
 enum { REGISTRY_SEQUENCE_NEEDED = 2 };
