@@ -406,8 +406,26 @@ START_TEST(replay_never_opens_a_socket) {
     const char *program = arena_printf(s.arena, "%s/03_mine", bin ? bin : "cache/build/bin");
     const char *const command[] = {program, "--quiet", "--data", FIXTURE "/data", "--set", "mini", "--responses", cache, "--members", "claude:mine/v1,claude:mine/v1-brief",
                                    "--on-missing", "skip", "--out", out, NULL};
-    int state = run_without_sockets(command);
+    /* the filter holds behind exec, too, for a program of ours that does open one */
+    const char *const download[] = {arena_printf(s.arena, "%s/01_download", bin ? bin : "cache/build/bin"), "--quiet", "--probe", "1", "--dataset", "beauty", "--source",
+                                    "http://127.0.0.1:9/nothing", "--out", support_path(&s, "raw"), NULL};
+    int state = run_without_sockets(download);
+    ck_assert_msg(WIFSIGNALED(state) && WTERMSIG(state) == SIGSYS, "01_download: state %x", (unsigned)state);
+    state = run_without_sockets(command);
     ck_assert_msg(WIFEXITED(state) && WEXITSTATUS(state) == 0, "03_mine: state %x", (unsigned)state);
+    const char *label = arena_printf(s.arena, "%s/04_label", bin ? bin : "cache/build/bin"), *labels = support_path(&s, "labels");
+    for (int k = 0; k < 2; k++) { /* all accepted; the classifier, which reads the judged answers and then finds too few */
+        const char *const labelling[] = {label, "--quiet", "--data", FIXTURE "/data", "--interests", out, "--set", "mini", "--responses", cache, "--filter", k ? "logistic" : "none",
+                                         "--out", labels, NULL};
+        state = run_without_sockets(labelling);
+        ck_assert_msg(WIFEXITED(state) && WEXITSTATUS(state) == (k ? 3 : 0), "04_label: state %x", (unsigned)state);
+    }
+    const char *const tools[2][12] = {{program, "verify", "--quiet", "--data", FIXTURE "/data", "--set", "mini", "--responses", cache, NULL},
+                                      {program, "show", "A1", "--quiet", "--data", FIXTURE "/data", "--set", "mini", "--responses", cache, NULL}};
+    for (int k = 0; k < 2; k++) {
+        state = run_without_sockets(tools[k]);
+        ck_assert_msg(WIFEXITED(state) && WEXITSTATUS(state) == 0, "03_mine %s: state %x", tools[k][1], (unsigned)state);
+    }
     ItemInterests *items;
     MUST(interests_load(support_path(&s, "mined/interests.jsonl"), 6, false, s.arena, &items));
     ck_assert_int_eq(items[0].n, 4);

@@ -9,6 +9,7 @@
 #include "data/strtable.h"
 #include "io/stream.h"
 #include "llm/answer.h"
+#include "llm/drift.h"
 
 enum { SHOWN_FAULTS = 10 };
 
@@ -100,6 +101,7 @@ static Status import_tree(Import *im, int64_t line, cJSON *tree) {
     char *key = arena_alloc(im->arena, SHA256_HEX, 1);
     prompt_key(r.provider, r.model, r.template_id, prompt_render(im->e, f->prompt, f->set, &im->d->text[item], r.interest, im->arena), key);
     r.key = key;
+    r.parts = drift_parts(im->e, f->prompt, f->set, &im->d->text[item], im->arena);
     return add_new(im, line, &r);
 }
 

@@ -1,4 +1,4 @@
-/* llm/mine.c -- replaying the ensemble; see mine.h. Checks of the cache are in mine_check.c. */
+/* llm/mine.c -- replaying the ensemble; see mine.h. What is said about it is in mine_report.c, checks of the cache in mine_check.c. */
 #include "llm/mine.h"
 
 #include <stdio.h>
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "llm/drift.h"
 
 /* ---- members and strategies */
 
@@ -80,12 +81,6 @@ const Response *mine_find(const Responses *cache, const Ensemble *e, const Membe
     return found ? found : known;
 }
 
-static void note_malformed(Mined *out, size_t *capacity, Arena *arena, int member, int64_t item, const char *why) {
-    size_t need = (size_t)out->n_malformed + 1;
-    ARENA_GROW(arena, out->malformed, *capacity, need);
-    out->malformed[out->n_malformed++] = (Malformed){member, item, why};
-}
-
 static Status refuse_missing(const Dataset *d, const MineSettings *s, const Mined *out) {
     int64_t missing = 0, drifted = 0;
     char counts[512] = "";
@@ -100,105 +95,94 @@ static Status refuse_missing(const Dataset *d, const MineSettings *s, const Mine
                            (long long)d->N);
     }
     if (missing + drifted == 0 || !s->refuse_missing) return OK;
-    const char *fix = drifted ? "--on-drift use takes answers given to an earlier wording of the item; --on-missing skip goes on without them"
+    const char *fix = drifted ? "--on-drift use takes answers given to an earlier wording of the item or the template; --on-missing skip goes on without them"
                               : "--on-missing skip goes on without them; the items then have fewer interests, or none";
     return FAIL(E_INPUT, fix, "set %s: %lld answers are not recorded (%s), %lld of them only for other prompts", s->set, (long long)(missing + drifted), counts,
                 (long long)drifted);
 }
 
-Status mine_replay(const Dataset *d, const Responses *cache, const Ensemble *e, const MineSettings *s, Arena *arena, Mined *out) {
-    *out = (Mined){.items = ARENA_NEW(arena, ItemInterests, d->N)};
-    size_t capacity = 0;
-    const char *names[MAX_MEMBERS];
-    OfflineCorpus *corpus = NULL;
-    for (int m = 0; m < s->n_members; m++) {
-        names[m] = s->members[m].name;
-        if (!s->members[m].prompt && !corpus) corpus = offline_corpus(d, arena);
+Answer mine_answer(const Dataset *d, const Responses *cache, const Ensemble *e, const MineSettings *s, const OfflineCorpus *corpus, int member, int64_t item, Arena *arena,
+                   MemberCoverage *c, const Response **record, bool *drifted) {
+    const Member *m = &s->members[member];
+    MemberCoverage unwanted = {0};
+    Answer a = {0};
+    if (!c) c = &unwanted;
+    *record = NULL;
+    *drifted = false;
+    if (!m->prompt) {
+        a = offline_answer(corpus, item, arena);
+        c->by_rule += a.n > 0;
+        c->missing += a.n == 0;
+        c->interests += a.n;
+        return a;
     }
+    const Response *r = *record = mine_find(cache, e, m, s->set, &d->text[item], NULL, drifted);
+    *drifted = r && *drifted;
+    if (!r || (*drifted && s->refuse_drift)) {
+        c->missing += !r;
+        c->drift_refused += r != NULL;
+        return a;
+    }
+    c->by_key += !*drifted;
+    c->by_identity += *drifted;
+    if (r->fault) a.fault = r->fault; /* known to be malformed when it was recorded */
+    else a = answer_parse(m->prompt, r->response, arena);
+    for (int k = 0; k < N_NOTES; k++) c->notes[k] += a.notes[k];
+    c->interests += a.n;
+    c->malformed += a.fault != NULL;
+    return a;
+}
+
+OfflineCorpus *mine_corpus(const Dataset *d, const MineSettings *s, Arena *arena) {
+    for (int m = 0; m < s->n_members; m++)
+        if (!s->members[m].prompt) return offline_corpus(d, arena);
+    return NULL;
+}
+
+/* Growing lists of what went wrong. */
+typedef struct Lists { size_t malformed_capacity, drifted_capacity; } Lists;
+
+static void note_malformed(Mined *out, Lists *l, Arena *arena, int member, int64_t item, const char *why) {
+    ARENA_GROW(arena, out->malformed, l->malformed_capacity, out->n_malformed + 1);
+    out->malformed[out->n_malformed++] = (Malformed){member, item, why};
+}
+
+static void note_drifted(Mined *out, Lists *l, Arena *arena, const Dataset *d, const Ensemble *e, const MineSettings *s, int member, int64_t item, const Response *r) {
+    const char *what = out->n_drifted < MINE_DRIFT ? drift_describe(r, e, s->members[member].prompt, s->set, &d->text[item], arena) : NULL;
+    ARENA_GROW(arena, out->drifted, l->drifted_capacity, out->n_drifted + 1);
+    out->drifted[out->n_drifted++] = (Drifted){member, item, r, what};
+}
+
+/* No answer was given to today's prompt, and several to another: that is no slip of an item's text. */
+static void warn_stale(const MineSettings *s, const Mined *out) {
+    for (int m = 0; m < s->n_members; m++) {
+        const MemberCoverage *c = &out->coverage[m];
+        int64_t drifted = c->by_identity + c->drift_refused;
+        if (c->by_key > 0 || drifted < 2) continue;
+        log_warn("stale: all %lld recorded answers of %s were given to another prompt than template %s renders today", (long long)drifted, s->members[m].name, s->members[m].prompt->path);
+        log_warn("  the template, or the list of fields in ensemble.json, has changed: restore it, or give the changed template a new id and record answers to it; --on-drift refuse stops here");
+    }
+}
+
+Status mine_replay(const Dataset *d, const Responses *cache, const Ensemble *e, const MineSettings *s, Arena *arena, Mined *out) {
+    *out = (Mined){.items = ARENA_NEW(arena, ItemInterests, d->N), .answers = ARENA_NEW(arena, Answer, d->N * s->n_members)};
+    Lists lists = {0};
+    const char *names[MAX_MEMBERS];
+    const OfflineCorpus *corpus = mine_corpus(d, s, arena);
+    for (int m = 0; m < s->n_members; m++) names[m] = s->members[m].name;
     for (int64_t i = 0; i < d->N; i++) {
         Answer answers[MAX_MEMBERS] = {{0}};
         for (int m = 0; m < s->n_members; m++) {
-            MemberCoverage *c = &out->coverage[m];
+            const Response *record;
             bool drifted;
-            if (!s->members[m].prompt) {
-                answers[m] = offline_answer(corpus, i, arena);
-                c->by_rule += answers[m].n > 0;
-                c->missing += answers[m].n == 0;
-                c->interests += answers[m].n;
-                continue;
-            }
-            const Response *r = mine_find(cache, e, &s->members[m], s->set, &d->text[i], NULL, &drifted);
-            if (!r || (drifted && s->refuse_drift)) {
-                c->missing += !r;
-                c->drift_refused += r != NULL;
-                continue;
-            }
-            c->by_key += !drifted;
-            c->by_identity += drifted;
-            answers[m] = answer_parse(s->members[m].prompt, r->response, arena);
-            for (int k = 0; k < N_NOTES; k++) c->notes[k] += answers[m].notes[k];
-            c->interests += answers[m].n;
-            c->malformed += answers[m].fault != NULL;
-            if (answers[m].fault) note_malformed(out, &capacity, arena, m, i, answers[m].fault);
+            answers[m] = mine_answer(d, cache, e, s, corpus, m, i, arena, &out->coverage[m], &record, &drifted);
+            if (drifted) note_drifted(out, &lists, arena, d, e, s, m, i, record);
+            if (answers[m].fault) note_malformed(out, &lists, arena, m, i, answers[m].fault);
+            out->answers[m * d->N + i] = answers[m];
         }
         out->items[i] = merge_answers(s->n_members, names, answers, s->min_agree, s->top, arena, &out->merge);
     }
+    members_measure(d, s->n_members, out->answers, cache, s->set, out->quality);
+    warn_stale(s, out);
     return refuse_missing(d, s, out);
-}
-
-/* ---- coverage.json */
-
-static cJSON *member_json(const Member *m, const MemberCoverage *c, int64_t N) {
-    cJSON *o = cJSON_CreateObject();
-    cJSON_AddStringToObject(o, "member", m->name);
-    cJSON_AddStringToObject(o, "provider", m->provider);
-    cJSON_AddNumberToObject(o, "items", (double)N);
-    cJSON_AddNumberToObject(o, "answered_by_key", (double)c->by_key);
-    cJSON_AddNumberToObject(o, "answered_by_identity", (double)c->by_identity);
-    cJSON_AddNumberToObject(o, "answered_by_rule", (double)c->by_rule);
-    cJSON_AddNumberToObject(o, "refused_for_drift", (double)c->drift_refused);
-    cJSON_AddNumberToObject(o, "missing", (double)c->missing);
-    cJSON_AddNumberToObject(o, "malformed", (double)c->malformed);
-    cJSON_AddNumberToObject(o, "coverage", N ? (double)(c->by_key + c->by_identity + c->by_rule - c->malformed) / (double)N : 0);
-    cJSON_AddNumberToObject(o, "interests", (double)c->interests);
-    cJSON *notes = cJSON_AddObjectToObject(o, "notes");
-    for (int k = 0; k < N_NOTES; k++) cJSON_AddNumberToObject(notes, answer_note_name((AnswerNote)k), (double)c->notes[k]);
-    return o;
-}
-
-cJSON *mine_coverage(const Dataset *d, const MineSettings *s, const Mined *mined) {
-    cJSON *o = cJSON_CreateObject();
-    cJSON_AddStringToObject(o, "set", s->set);
-    cJSON_AddNumberToObject(o, "items", (double)d->N);
-    int64_t with = 0, total = 0, agree[MAX_MEMBERS + 1] = {0};
-    for (int64_t i = 0; i < d->N; i++) {
-        with += mined->items[i].n > 0;
-        total += mined->items[i].n;
-        for (int j = 0; j < mined->items[i].n; j++) agree[mined->items[i].at[j].n_agree]++;
-    }
-    cJSON_AddNumberToObject(o, "items_with_interests", (double)with);
-    cJSON_AddNumberToObject(o, "interests", (double)total);
-    cJSON *by_agree = cJSON_AddArrayToObject(o, "interests_by_agreement");
-    for (int k = 1; k <= s->n_members; k++) cJSON_AddItemToArray(by_agree, cJSON_CreateNumber((double)agree[k]));
-    cJSON *merge = cJSON_AddObjectToObject(o, "merge");
-    cJSON_AddNumberToObject(merge, "join_threshold", MERGE_JOIN);
-    cJSON_AddNumberToObject(merge, "min_agree", s->min_agree);
-    cJSON_AddNumberToObject(merge, "top", s->top);
-    cJSON_AddNumberToObject(merge, "given", (double)mined->merge.given);
-    cJSON_AddNumberToObject(merge, "joined", (double)mined->merge.joined);
-    cJSON_AddNumberToObject(merge, "below_agreement", (double)mined->merge.below_agreement);
-    cJSON_AddNumberToObject(merge, "beyond_top", (double)mined->merge.beyond_top);
-    cJSON *members = cJSON_AddArrayToObject(o, "members");
-    for (int m = 0; m < s->n_members; m++) cJSON_AddItemToArray(members, member_json(&s->members[m], &mined->coverage[m], d->N));
-    cJSON *malformed = cJSON_AddArrayToObject(o, "malformed");
-    for (int64_t k = 0; k < mined->n_malformed; k++) {
-        const Malformed *f = &mined->malformed[k];
-        cJSON *entry = cJSON_CreateObject();
-        cJSON_AddStringToObject(entry, "member", s->members[f->member].name);
-        cJSON_AddNumberToObject(entry, "item", (double)f->item);
-        cJSON_AddStringToObject(entry, "id", d->text[f->item].id);
-        cJSON_AddStringToObject(entry, "why", f->why);
-        cJSON_AddItemToArray(malformed, entry);
-    }
-    return o;
 }

@@ -12,6 +12,7 @@
 #include "data/dataset.h"
 #include "llm/answer.h"
 #include "llm/interests.h"
+#include "llm/members.h"
 #include "llm/merge.h"
 #include "llm/offline.h"
 #include "llm/prompts.h"
@@ -46,8 +47,16 @@ typedef struct MemberCoverage {
 
 typedef struct Malformed { int member; int64_t item; const char *why; } Malformed;
 
+/* An answer that was found by identity only. what: drift_describe, for the first MINE_DRIFT of the run; NULL after. */
+typedef struct Drifted { int member; int64_t item; const Response *record; const char *what; } Drifted;
+enum { MINE_DRIFT = 5 };
+
 typedef struct Mined {
     ItemInterests *items;               /* (N) */
+    Answer *answers;                    /* (n_members, N) before the merge */
+    MemberQuality quality[MAX_MEMBERS];
+    int64_t n_drifted;
+    Drifted *drifted;                   /* (n_drifted) whether used or refused */
     MemberCoverage coverage[MAX_MEMBERS];
     MergeCount merge;
     int64_t n_malformed;
@@ -58,19 +67,42 @@ typedef struct Mined {
 const Response *mine_find(const Responses *cache, const Ensemble *e, const Member *m, const char *set, const ItemText *item, const char *interest,
                           bool *drifted);
 
-/* mine_replay -- answers for every item of `d`, parsed and merged. E_INPUT, with counts per member, when answers are missing and s->refuse_missing. */
+/* mine_answer -- that answer, parsed; n = 0 and *missing where there is none, or only one to another prompt and s->refuse_drift. *record: what was found, NULL for rules. Counts
+ * into `c` (NULL: not wanted). `corpus`: of the rules, NULL when no member is rules. */
+Answer mine_answer(const Dataset *d, const Responses *cache, const Ensemble *e, const MineSettings *s, const OfflineCorpus *corpus, int member, int64_t item, Arena *arena,
+                   MemberCoverage *c, const Response **record, bool *drifted);
+
+/* mine_corpus -- what the rules among the members need; NULL when there are none. */
+OfflineCorpus *mine_corpus(const Dataset *d, const MineSettings *s, Arena *arena);
+
+/* mine_replay -- answers for every item of `d`, parsed, measured and merged. E_INPUT, with counts per member, when answers are missing and s->refuse_missing. A member of
+ * which no answer at all was given to today's prompt is reported as stale: template, count and remedy. */
 Status mine_replay(const Dataset *d, const Responses *cache, const Ensemble *e, const MineSettings *s, Arena *arena, Mined *out);
 
-/* mine_coverage -- coverage.json: per member items answered by key and by identity, missing, malformed (listed), notes; what the merge did. */
+/* mine_log -- members, drift, malformed answers, the table of members.h, and what the merge kept, to the log. */
+void mine_log(const Dataset *d, const MineSettings *s, const Mined *mined);
+/* mine_drift_json -- the first drifted answers with what changed, for the manifest. */
+cJSON *mine_drift_json(const Dataset *d, const MineSettings *s, const Mined *mined);
+/* mine_coverage -- coverage.json: per member items answered by key and by identity, missing, malformed (listed), notes, and what members.h measures; drifted answers, the first
+ * with what changed; what the merge did. */
 cJSON *mine_coverage(const Dataset *d, const MineSettings *s, const Mined *mined);
 
-typedef struct VerifyCount { int64_t of_set, right, drifted, absent, malformed; } VerifyCount;
+enum { MAX_TEMPLATES = 64 };
+typedef struct VerifyCount {
+    int64_t of_set, right, drifted, absent, malformed;
+    int n_templates;
+    struct { const char *id; int64_t of_set, absent, drifted; } by_template[MAX_TEMPLATES];
+} VerifyCount;
+
+/* mine_verify_responses -- without a data set: every response of every set, parsed by its template. No key can be recomputed. E_INPUT when one is malformed. */
+Status mine_verify_responses(const Responses *cache, const char *prompts_dir, Arena *arena, VerifyCount *count);
 
 /* mine_verify -- every record of `set`: its key recomputed from today's templates and texts, its response parsed. `absent`: the item is not in the data set.
- * The first few faults are logged. E_INPUT when a key has drifted or a response is malformed. Frames were checked when the cache was opened. */
+ * The first few faults are logged. E_INPUT when a key has drifted (naming templates, counts and the remedy) or a response is malformed. Frames were checked when the cache was opened. */
 Status mine_verify(const Dataset *d, const Responses *cache, const Ensemble *e, const char *prompts_dir, const char *set, Arena *arena, VerifyCount *count);
 
-/* mine_show -- print one item's evidence, prompts, recorded answers and what parsing made of them, to stdout. */
-Status mine_show(const Dataset *d, int64_t item, const Responses *cache, const Ensemble *e, const MineSettings *s, bool with_prompts, Arena *arena);
+/* mine_show -- print one item's evidence, prompts, recorded answers, what parsing made of them, and the merged interests, to stdout.
+ * labels  of that item, from labels.jsonl; NULL: not at hand. Merged interests that are not among them are marked. */
+Status mine_show(const Dataset *d, int64_t item, const Responses *cache, const Ensemble *e, const MineSettings *s, bool with_prompts, const ItemInterests *labels, Arena *arena);
 
 #endif

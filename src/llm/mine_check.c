@@ -4,9 +4,10 @@
 
 #include "base/log.h"
 #include "data/strtable.h"
+#include "llm/drift.h"
 #include "llm/mine.h"
 
-enum { SHOWN_FAULTS = 10, MAX_TEMPLATES = 64 };
+enum { SHOWN_FAULTS = 10 };
 
 /* Templates are loaded once each, on first use. */
 typedef struct Templates { int n; Template *at[MAX_TEMPLATES]; } Templates;
@@ -23,6 +24,65 @@ static Status get_template(Templates *loaded, const char *dir, const char *id, A
     return OK;
 }
 
+static int template_slot(VerifyCount *count, const char *id) {
+    int k = 0;
+    while (k < count->n_templates && strcmp(count->by_template[k].id, id) != 0) k++;
+    REQUIRE(k < MAX_TEMPLATES, "more than %d templates", MAX_TEMPLATES);
+    if (k == count->n_templates) count->by_template[count->n_templates++].id = id;
+    return k;
+}
+
+/* What was malformed when it was recorded, and said so, is no news. */
+static void check_response(const Template *t, const Response *r, Arena *arena, VerifyCount *count) {
+    const char *fault = r->fault ? NULL : answer_fault(t, r->response, arena);
+    if (fault && count->malformed < SHOWN_FAULTS) log_warn("item %s, %s: %s: %s", r->item, r->template_id, fault, r->response);
+    count->malformed += fault != NULL;
+}
+
+Status mine_verify_responses(const Responses *cache, const char *prompts_dir, Arena *arena, VerifyCount *count) {
+    *count = (VerifyCount){0};
+    Templates loaded = {0};
+    for (int64_t k = 0; k < responses_count(cache); k++) {
+        const Response *r = responses_at(cache, k);
+        Template *t;
+        if (r->superseded) continue;
+        TRY(get_template(&loaded, prompts_dir, r->template_id, arena, &t));
+        count->by_template[template_slot(count, r->template_id)].of_set++;
+        count->of_set++;
+        ArenaMark mark = arena_mark(arena);
+        check_response(t, r, arena, count);
+        arena_release(arena, mark);
+    }
+    if (count->malformed) return FAIL(E_INPUT, "ask again for these answers", "of %lld answers %lld are malformed", (long long)count->of_set, (long long)count->malformed);
+    return OK;
+}
+
+static Status verify_key(const Template *t, const Response *r, const Ensemble *e, const char *set, const ItemText *item, Arena *arena, VerifyCount *count) {
+    char key[SHA256_HEX];
+    int slot = template_slot(count, r->template_id);
+    if (t->is_judge && !r->interest) return FAIL(E_INPUT, NULL, "key %s: a label without its interest", r->key);
+    prompt_key(r->provider, r->model, r->template_id, prompt_show(prompt_render(e, t, set, item, r->interest, arena), r->image, arena), key);
+    if (strcmp(key, r->key) == 0) {
+        count->right++;
+        return OK;
+    }
+    if (count->drifted++ < SHOWN_FAULTS) log_warn("item %s, %s: %s", r->item, r->template_id, drift_describe(r, e, t, set, item, arena));
+    count->by_template[slot].drifted++;
+    return OK;
+}
+
+/* "mine/v1: 480 of 480 (all: the template or its fields changed), judge/v1: 3 of 1074" */
+static const char *drift_by_template(const VerifyCount *count, Arena *arena) {
+    const char *text = "";
+    for (int k = 0; k < count->n_templates; k++) {
+        int64_t checked = count->by_template[k].of_set - count->by_template[k].absent, drifted = count->by_template[k].drifted;
+        if (drifted == 0) continue;
+        text = arena_printf(arena, "%s%s%s: %lld of %lld%s", text, *text ? ", " : "", count->by_template[k].id, (long long)drifted, (long long)checked,
+                            drifted == checked && drifted > 1 ? ", all of them: its wording or its fields changed" : "");
+    }
+    return text;
+}
+
 Status mine_verify(const Dataset *d, const Responses *cache, const Ensemble *e, const char *prompts_dir, const char *set, Arena *arena, VerifyCount *count) {
     *count = (VerifyCount){0};
     Templates loaded = {0};
@@ -34,67 +94,74 @@ Status mine_verify(const Dataset *d, const Responses *cache, const Ensemble *e, 
         Template *t;
         TRY(get_template(&loaded, prompts_dir, r->template_id, arena, &t));
         count->of_set++;
-        ArenaMark mark = arena_mark(arena);
-        /* what was malformed when it was recorded, and said so, is no news */
-        const char *fault = r->fault ? NULL : answer_fault(t, r->response, arena);
         int64_t item = strtable_find(ids, r->item);
-        bool drifted = false;
-        if (item >= 0) {
-            char key[SHA256_HEX];
-            if (t->is_judge && !r->interest) return FAIL(E_INPUT, NULL, "key %s: a label without its interest", r->key);
-            const char *rendered = prompt_show(prompt_render(e, t, set, &d->text[item], r->interest, arena), r->image, arena);
-            prompt_key(r->provider, r->model, r->template_id, rendered, key);
-            drifted = strcmp(key, r->key) != 0;
-            if (drifted && count->drifted < SHOWN_FAULTS) log_warn("item %s, %s: recorded under %s, its prompt now has %s", r->item, r->template_id, r->key, key);
-        }
-        if (fault && count->malformed < SHOWN_FAULTS) log_warn("item %s, %s: %s: %s", r->item, r->template_id, fault, r->response);
-        arena_release(arena, mark);
-        count->malformed += fault != NULL;
+        int slot = template_slot(count, r->template_id);
+        count->by_template[slot].of_set++;
+        count->by_template[slot].absent += item < 0;
+        ArenaMark mark = arena_mark(arena);
+        check_response(t, r, arena, count);
         count->absent += item < 0;
-        count->drifted += drifted;
-        count->right += item >= 0 && !drifted;
+        if (item >= 0) TRY(verify_key(t, r, e, set, &d->text[item], arena, count));
+        arena_release(arena, mark);
     }
     if (count->of_set == 0) return FAIL(E_INPUT, "see --set", "no recorded answers of set %s", set);
-    if (count->drifted || count->malformed)
-        return FAIL(E_INPUT, "a changed template needs a new id; a changed item text needs a new recording, or --on-drift use",
-                    "set %s: of %lld answers %lld have drifted and %lld are malformed", set, (long long)count->of_set, (long long)count->drifted,
-                    (long long)count->malformed);
+    if (count->drifted)
+        return FAIL(E_INPUT, "a changed template needs a new id (restore it with `git checkout paper/prompts`); a changed item text needs a new recording, or --on-drift use",
+                    "set %s: of %lld answers %lld were given to another prompt than today's (%s); %lld are malformed", set, (long long)count->of_set, (long long)count->drifted,
+                    drift_by_template(count, arena), (long long)count->malformed);
+    if (count->malformed)
+        return FAIL(E_INPUT, "ask again for these answers", "set %s: of %lld answers %lld are malformed", set, (long long)count->of_set, (long long)count->malformed);
     return OK;
 }
 
-Status mine_show(const Dataset *d, int64_t item, const Responses *cache, const Ensemble *e, const MineSettings *s, bool with_prompts, Arena *arena) {
+/* ---- one item */
+
+static void show_answer(const Answer *a) {
+    if (a->fault) printf("malformed: %s\n", a->fault);
+    for (int k = 0; k < N_NOTES; k++)
+        if (a->notes[k]) printf("note: %s (%lld)\n", answer_note_name((AnswerNote)k), (long long)a->notes[k]);
+    for (int j = 0; j < a->n; j++) printf("%.2f  %-10s  %s\n", a->at[j].confidence, facet_name(a->at[j].facet), a->at[j].text);
+}
+
+static const Interest *label_of(const ItemInterests *labels, const char *text) {
+    for (int j = 0; labels && j < labels->n; j++)
+        if (strcmp(labels->at[j].text, text) == 0) return &labels->at[j];
+    return NULL;
+}
+
+static void show_merged(const ItemInterests *merged, int64_t given, const ItemInterests *labels) {
+    printf("\n== merged: %d of %lld given%s\n", merged->n, (long long)given, labels ? "; label and probability by 04_label" : "");
+    for (int j = 0; j < merged->n; j++) {
+        const Interest *z = &merged->at[j], *label = label_of(labels, z->text);
+        printf("%.2f  %-10s  %d member%s  %s", z->confidence, facet_name(z->facet), z->n_agree, z->n_agree == 1 ? " " : "s", z->text);
+        if (label) printf("  -> %d (%.3f)", label->label, label->score);
+        else if (labels) printf("  -> not labelled: the labels were made with other members");
+        printf("\n");
+    }
+    if (labels && labels->has_quality) printf("quality of the item: %.3f\n", labels->quality);
+}
+
+Status mine_show(const Dataset *d, int64_t item, const Responses *cache, const Ensemble *e, const MineSettings *s, bool with_prompts, const ItemInterests *labels, Arena *arena) {
     const ItemText *text = &d->text[item];
+    Answer answers[MAX_MEMBERS] = {{0}};
+    const char *names[MAX_MEMBERS];
+    const OfflineCorpus *corpus = mine_corpus(d, s, arena);
     printf("item %lld, id %s: %s\n", (long long)item, text->id, text->title);
     for (int m = 0; m < s->n_members; m++) {
         const Member *member = &s->members[m];
+        const Response *r;
         bool drifted;
-        const Response *r = mine_find(cache, e, member, s->set, text, NULL, &drifted);
-        printf("\n== %s (%s)\n", member->name, member->provider);
-        if (with_prompts) printf("%s\n", prompt_render(e, member->prompt, s->set, text, NULL, arena));
-        if (!r) {
-            printf("no recorded answer\n");
-            continue;
-        }
-        printf("key %s, recorded %s%s\n%s\n", r->key, r->date, drifted ? ", for another prompt than today's" : "", r->response);
-        Answer a = answer_parse(member->prompt, r->response, arena);
-        if (a.fault) printf("malformed: %s\n", a.fault);
-        for (int k = 0; k < N_NOTES; k++)
-            if (a.notes[k]) printf("note: %s (%lld)\n", answer_note_name((AnswerNote)k), (long long)a.notes[k]);
-    }
-    Answer answers[MAX_MEMBERS] = {{0}};
-    const char *names[MAX_MEMBERS];
-    for (int m = 0; m < s->n_members; m++) {
-        bool drifted;
-        const Response *r = mine_find(cache, e, &s->members[m], s->set, text, NULL, &drifted);
-        names[m] = s->members[m].name;
-        if (r && !(drifted && s->refuse_drift)) answers[m] = answer_parse(s->members[m].prompt, r->response, arena);
+        names[m] = member->name;
+        answers[m] = mine_answer(d, cache, e, s, corpus, m, item, arena, NULL, &r, &drifted);
+        printf("\n== %s (%s)\n", member->name, member->prompt ? member->provider : "rules, no language model");
+        if (member->prompt && with_prompts) printf("%s\n", prompt_render(e, member->prompt, s->set, text, NULL, arena));
+        if (r) printf("key %s, recorded %s%s\n%s\n", r->key, r->date, drifted ? ", for another prompt than today's" : "", r->response);
+        else if (member->prompt) printf("no recorded answer\n");
+        if (drifted) printf("drift: %s%s\n", drift_describe(r, e, member->prompt, s->set, text, arena), s->refuse_drift ? "; refused" : "");
+        show_answer(&answers[m]);
     }
     MergeCount count = {0};
     ItemInterests merged = merge_answers(s->n_members, names, answers, s->min_agree, s->top, arena, &count);
-    printf("\n== merged: %d of %lld given\n", merged.n, (long long)count.given);
-    for (int j = 0; j < merged.n; j++) {
-        const Interest *z = &merged.at[j];
-        printf("%.2f  %-10s  %d member%s  %s\n", z->confidence, facet_name(z->facet), z->n_agree, z->n_agree == 1 ? " " : "s", z->text);
-    }
+    show_merged(&merged, count.given, labels);
     return OK;
 }

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "io/stream.h"
 
-enum { N_FIELDS = 5, MAX_SETS = 64, MAX_MODELS = 64 };
+enum { N_FIELDS = PROMPT_FIELDS, DESCRIPTION = 3, MAX_SETS = 64, MAX_MODELS = 64 };
 static const char *const field_names[N_FIELDS] = {"title", "brand", "categories", "description", "caption"};
 
 typedef struct Evidence { const char *set; bool shows[N_FIELDS]; } Evidence;
@@ -174,6 +174,17 @@ static void put_field(Text *t, const char *field, int max_words) {
     }
 }
 
+static const char *field_value(const ItemText *item, int field) {
+    const char *const value[N_FIELDS] = {item->title, item->brand, item->categories, item->description, item->caption};
+    return value[field];
+}
+
+static const bool *shown_fields(const Ensemble *e, const char *set) {
+    for (int s = 0; s < e->n_sets; s++)
+        if (strcmp(e->sets[s].set, set) == 0) return e->sets[s].shows;
+    return e->shows;
+}
+
 /* Index of the placeholder that starts at p (N_FIELDS: {interest}), -1 when there is none. */
 static int placeholder_at(const char *p, size_t *length) {
     for (int f = 0; *p == '{' && f <= N_FIELDS; f++) {
@@ -184,11 +195,7 @@ static int placeholder_at(const char *p, size_t *length) {
     return -1;
 }
 
-const char *prompt_render(const Ensemble *e, const Template *t, const char *set, const ItemText *item, const char *interest, Arena *arena) {
-    const char *value[N_FIELDS] = {item->title, item->brand, item->categories, item->description, item->caption};
-    const bool *shows = e->shows;
-    for (int s = 0; s < e->n_sets; s++)
-        if (strcmp(e->sets[s].set, set) == 0) shows = e->sets[s].shows;
+const char *prompt_render_as(const Ensemble *e, const Template *t, const bool *shows, const ItemText *item, const char *interest, Arena *arena) {
     Text out = {arena, NULL, 0, 0};
     put(&out, "[system]\n", 9);
     put(&out, t->system, strlen(t->system));
@@ -200,9 +207,31 @@ const char *prompt_render(const Ensemble *e, const Template *t, const char *set,
         else if (f == N_FIELDS) {
             REQUIRE(interest != NULL, "template %s needs an interest", t->id);
             put_field(&out, interest, 0);
-        } else if (shows[f]) put_field(&out, value[f], f == 3 ? e->description_words : 0);
+        } else if (shows[f]) put_field(&out, field_value(item, f), f == DESCRIPTION ? e->description_words : 0);
         p += length;
     }
+    return out.at;
+}
+
+const char *prompt_render(const Ensemble *e, const Template *t, const char *set, const ItemText *item, const char *interest, Arena *arena) {
+    return prompt_render_as(e, t, shown_fields(e, set), item, interest, arena);
+}
+
+const char *prompt_field_name(int field) {
+    REQUIRE(field >= 0 && field < N_FIELDS, "field %d", field);
+    return field_names[field];
+}
+
+bool prompt_shows(const Ensemble *e, const Template *t, const char *set, int field) {
+    char place[32];
+    (void)snprintf(place, sizeof place, "{%s}", prompt_field_name(field));
+    return shown_fields(e, set)[field] && strstr(t->user, place) != NULL;
+}
+
+const char *prompt_field(const Ensemble *e, int field, const ItemText *item, Arena *arena) {
+    Text out = {arena, NULL, 0, 0};
+    put(&out, "", 0);
+    put_field(&out, field_value(item, field), field == DESCRIPTION ? e->description_words : 0);
     return out.at;
 }
 

@@ -45,6 +45,13 @@ const char *prompt_render(const Ensemble *e, const Template *t, const char *set,
 /* prompt_show -- the rendered text with a photo beside it, "sha256:<64 digits>" or a URL (Response.image); NULL: the text as it is. */
 const char *prompt_show(const char *rendered, const char *image, Arena *arena);
 
+/* The same with other fields shown than the set's: shows (PROMPT_FIELDS), in the order of prompt_field_name. */
+enum { PROMPT_FIELDS = 5 };
+const char *prompt_render_as(const Ensemble *e, const Template *t, const bool *shows, const ItemText *item, const char *interest, Arena *arena);
+const char *prompt_field_name(int field);                                                   /* "title", "brand", "categories", "description", "caption" */
+bool prompt_shows(const Ensemble *e, const Template *t, const char *set, int field);        /* the set shows it, and the template has a place for it */
+const char *prompt_field(const Ensemble *e, int field, const ItemText *item, Arena *arena); /* the value as it is rendered */
+
 /* prompt_key -- SHA-256 of the length-prefixed fields provider, model, template id, rendered prompt. */
 void prompt_key(const char *provider, const char *model, const char *template_id, const char *rendered, char key[SHA256_HEX]);
 

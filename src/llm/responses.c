@@ -52,7 +52,7 @@ static const char **record_field(Response *r, const char *name) {
     const struct { const char *name; const char **at; } fields[] = {
         {"key", &r->key}, {"provider", &r->provider}, {"model", &r->model}, {"template", &r->template_id}, {"set", &r->set},
         {"item", &r->item}, {"response", &r->response}, {"date", &r->date}, {"interest", &r->interest}, {"origin", &r->origin},
-        {"image", &r->image}, {"thinking", &r->thinking}, {"fault", &r->fault}};
+        {"image", &r->image}, {"thinking", &r->thinking}, {"fault", &r->fault}, {"parts", &r->parts}};
     for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
         if (strcmp(name, fields[f].name) == 0) return fields[f].at;
     return NULL;
@@ -311,6 +311,7 @@ const char *response_line(const Response *r, Arena *arena) {
     cJSON_AddStringToObject(o, "response", r->response);
     add_optional(o, "thinking", r->thinking);
     add_optional(o, "fault", r->fault);
+    add_optional(o, "parts", r->parts);
     cJSON *usage = r->has_usage ? cJSON_AddObjectToObject(o, "usage") : cJSON_AddNullToObject(o, "usage");
     if (r->has_usage) {
         cJSON_AddNumberToObject(usage, "in", (double)r->tokens_in);

@@ -5,7 +5,7 @@
  * key = prompt_key of what was asked; item = ItemText.id; date = "2026-11", or a day, "2026-11-20".
  * `origin` ("mined", "swapped", "generic") says where a judged interest came from; the judge never saw it. usage = {"in","out"} tokens as the provider counted
  * them, null when unknown. Where they apply: "image" (what was shown beside the text), "thinking" (what a model wrote before its answer, kept apart), "fault" (why
- * the answer was malformed, still, when the model had been asked again: replay counts it, and takes nothing from it).
+ * the answer was malformed, still, when the model had been asked again: replay counts it, and takes nothing from it), "parts" (digests of what the prompt was made of).
  *
  * A crash while appending leaves a torn last frame: readers drop it with a warning, the next append cuts it off. Damage anywhere else (whole frames
  * after the fault) is an error. Two items may have the same text, hence the same key, and an answer each: an item gets its own. Of two records with the same
@@ -26,6 +26,7 @@ typedef struct Response {
     const char *interest, *origin; /* NULL for mined answers */
     const char *image;             /* "sha256:<64 digits>" of a file, or a URL; NULL: text only */
     const char *thinking, *fault;  /* NULL: none */
+    const char *parts;             /* digests of what the prompt showed (drift.h); NULL: recorded without */
     bool has_usage;
     int64_t tokens_in, tokens_out; /* 0 unless has_usage */
     bool superseded;               /* a later record has the same key, set and item */
