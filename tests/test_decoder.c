@@ -99,10 +99,9 @@ static void full_logits(Decoder *d, const Batch *b, int64_t owner, int64_t n, co
     decoder_logits(d, 1, (int32_t[]){(int32_t)(len + n - 1)}, logits);
 }
 
-static void cached_equals_full(Decoder *d)
+static void cached_equals_full(Decoder *d, KvCache *c)
 {
     Batch b = usual();
-    KvCache *c = kvcache_create(d, MAX_T, ROWS, N_NEW);
     static const int32_t owner[N_NEW][ROWS] = {{0, 0, 0, 1, 2, 2, 3, 3}, {0, 0, 1, 1, 1, 2, 3, 3}, {0, 1, 2, 2, 3, 3, 3, 3}};
     static const int32_t parent[N_NEW][ROWS] = {{0}, {2, 0, 3, 3, 3, 4, 7, 6}, {1, 4, 5, 5, 6, 7, 7, 6}};
     int32_t history[ROWS][N_NEW] = {{0}}, before[ROWS][N_NEW];
@@ -129,7 +128,18 @@ static void cached_equals_full(Decoder *d)
             }
         }
     }
+}
+
+/* An ordinary cache, then the last of the lanes that threads use side by side. */
+static void caches_equal_full(Decoder *d)
+{
+    KvCache *c = kvcache_create(d, MAX_T, ROWS, N_NEW);
+    cached_equals_full(d, c);
     kvcache_destroy(c);
+    KvLanes *lanes = kvlanes_create(d, 4, MAX_T / 4, ROWS, N_NEW);
+    kvlanes_begin(lanes);
+    cached_equals_full(d, kvlanes_cache(lanes, kvlanes_count(d) - 1));
+    kvlanes_destroy(lanes);
 }
 
 START_TEST(cached_decoding_is_full_forward)
@@ -140,10 +150,10 @@ START_TEST(cached_decoding_is_full_forward)
         Backend *be;
         MUST(backend_open(backends[i / 2], 2, &be));
         Decoder *d = model(be, configs[i % 2], false);
-        cached_equals_full(d);
+        caches_equal_full(d);
         Lora *a = lora_attach(d, 3, 8);
         fill(lora_params(a), 4, 0.2);
-        cached_equals_full(d);
+        caches_equal_full(d);
         decoder_destroy(d);
         be->destroy(be);
     }

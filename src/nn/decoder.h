@@ -59,6 +59,21 @@ const real *kvcache_prefill(KvCache *c, const Packed *pk, const int32_t *tokens)
  * previous step each one continues (ignored at the first step). Returns logits (R,V), backend memory owned by the cache. */
 const real *kvcache_step(KvCache *c, int64_t R, const int32_t *token, const int32_t *owner, const int32_t *parent);
 
+/* kvcache_columns -- from now on only columns [first,end) of the logits are computed; the others are undefined. All of them unless called. */
+void kvcache_columns(KvCache *c, int64_t first, int64_t end);
+Backend *kvcache_backend(const KvCache *c); /* where its logits are and its work is done */
+
+/* Lanes: caches that threads use side by side, each for prompts of its own. On the cpu backend there is one a thread of the backend, each computing on the
+ * thread that calls it, from weights in panels (tensor/panel.h) that all share, adapters merged in; elsewhere there is one, an ordinary cache. */
+typedef struct KvLanes KvLanes;
+int kvlanes_count(const Decoder *d); /* how many there will be */
+/* prompts, longest: of a lane's batch, and tokens of one of them. max_rows, max_new: as above, of a lane. */
+KvLanes *kvlanes_create(Decoder *d, int64_t prompts, int64_t longest, int64_t max_rows, int64_t max_new);
+void kvlanes_destroy(KvLanes *l);
+KvCache *kvlanes_cache(KvLanes *l, int lane);
+/* kvlanes_begin -- takes over the present parameters. To be called before the prefills that follow a change of theirs; not from several threads. */
+void kvlanes_begin(KvLanes *l);
+
 /* Checkpoints: dir/config.json (model_type qwen2 or qwen3) and dir/model.safetensors. */
 Status decoder_save(Decoder *d, const char *dir);
 Status decoder_load(Backend *be, const char *dir, int64_t max_tokens, bool with_gradients, Decoder **d);

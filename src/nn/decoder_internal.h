@@ -104,6 +104,8 @@ void decoder_linear(Decoder *d, int64_t l, Site site, int64_t T, const real *x, 
 /* dx (T,in) = dy W (+ LoRA); dW and the adapters' gradients are added to. dx NULL: not wanted. */
 void decoder_linear_bwd(Decoder *d, int64_t l, Site site, int64_t T, const real *x, const real *dy, real *dx, DecoderWork *w);
 
+/* lora_add -- W (out,in) of a site += what the adapters add to it. */
+void lora_add(Lora *a, int64_t l, Site site, real *W);
 /* lora.c, called by the two above */
 void lora_forward(Lora *a, int64_t l, Site site, int64_t T, const real *x, real *y, real *u);
 void lora_backward(Lora *a, int64_t l, Site site, int64_t T, const real *x, const real *dy, real *dx, const real *u, real *du);

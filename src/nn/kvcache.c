@@ -1,46 +1,34 @@
 /* nn/kvcache.c -- cached decoding for beams that share a prompt: the prompt's keys and values are computed and stored once, each beam
  * has only the tokens after it.
  *
+ * Two ways to the same numbers: through the ops of the backend, all rows at once (here), or chunk by chunk on packed weights (kvlanes.c).
  * In the last layer the prompt needs keys and values at every position but everything else only at the last one.
  *
  * Deviations from the paper: none.
  */
 #include <math.h>
 
-#include "nn/decoder_internal.h"
+#include "nn/kvcache_internal.h"
 
-struct KvCache {
-    Decoder *d;
-    Arena *arena;
-    int64_t max_prompt, max_rows, max_new;
-    int64_t B, rows, n_new;        /* of the current batch: prompts, beams of the last step, steps done */
-    DecoderWork work;              /* one layer's activations, for prompt tokens or beams */
-    real **prefix_k, **prefix_v;   /* (L) each (max_prompt, Hkv*D) */
-    real **suffix_k[2], **suffix_v[2]; /* (L) each (rows, n_new, Hkv*D), of even and odd steps */
-    real *hidden, *r, *logits;     /* (rows,C), (rows), (rows,V) */
-    real *last_q;                  /* (rows,(H+2Hkv)D) projections of each prompt's last token */
-    int32_t *token, *pos, *owner, *row, *prefix_offset; /* backend */
-    int32_t *h_token, *h_pos, *h_row, *h_offset;        /* host */
-};
-
-static real *new_real(KvCache *c, int64_t count)
+real *kvcache_new_real(KvCache *c, int64_t count)
 {
-    return c->d->be->alloc(c->d->be, (size_t)count * sizeof(real));
+    return c->be->alloc(c->be, (size_t)count * sizeof(real));
 }
 
 static real **new_layers(KvCache *c, int64_t count)
 {
     real **list = ARENA_NEW(c->arena, real *, c->d->config.L);
-    for (int64_t l = 0; l < c->d->config.L; l++) list[l] = new_real(c, count);
+    for (int64_t l = 0; l < c->d->config.L; l++) list[l] = kvcache_new_real(c, count);
     return list;
 }
 
 static int32_t *new_i32(KvCache *c, int64_t count)
 {
-    return c->d->be->alloc(c->d->be, (size_t)count * sizeof(int32_t));
+    return c->be->alloc(c->be, (size_t)count * sizeof(int32_t));
 }
 
-KvCache *kvcache_create(Decoder *d, int64_t max_prompt_tokens, int64_t max_rows, int64_t max_new)
+KvCache *kvcache_open(Decoder *d, Backend *be, const KvWeights *weights, int64_t longest, int64_t max_prompt_tokens, int64_t max_rows,
+                      int64_t max_new)
 {
     REQUIRE(max_prompt_tokens >= 1 && max_rows >= 1 && max_new >= 1, "cache of %lld tokens, %lld rows, %lld steps",
             (long long)max_prompt_tokens, (long long)max_rows, (long long)max_new);
@@ -48,19 +36,26 @@ KvCache *kvcache_create(Decoder *d, int64_t max_prompt_tokens, int64_t max_rows,
     const int64_t most = max_prompt_tokens > max_rows ? max_prompt_tokens : max_rows, width = f->Hkv * f->D;
     Arena *arena = arena_create("kv cache");
     KvCache *c = ARENA_NEW(arena, KvCache, 1);
-    *c = (KvCache){.d = d, .arena = arena, .max_prompt = max_prompt_tokens, .max_rows = max_rows, .max_new = max_new};
-    c->work = decoder_work_create(d, most);
-    if (d->lora != NULL) decoder_work_add_lora(d, &c->work, most);
+    *c = (KvCache){.d = d, .be = be, .arena = arena, .max_prompt = max_prompt_tokens, .max_rows = max_rows, .max_new = max_new, .end_column = f->V,
+                   .weights = weights};
+    if (weights != NULL) {
+        kvcache_chunk_create(c, longest);
+    } else {
+        c->work = decoder_work_create(d, most);
+        if (d->lora != NULL) decoder_work_add_lora(d, &c->work, most);
+    }
     c->prefix_k = new_layers(c, max_prompt_tokens * width);
     c->prefix_v = new_layers(c, max_prompt_tokens * width);
     for (int i = 0; i < 2; i++) {
         c->suffix_k[i] = new_layers(c, max_rows * max_new * width);
         c->suffix_v[i] = new_layers(c, max_rows * max_new * width);
     }
-    c->hidden = new_real(c, max_rows * f->C);
-    c->r = new_real(c, max_rows);
-    c->last_q = new_real(c, max_rows * (f->H * f->D + 2 * width));
-    c->logits = new_real(c, max_rows * f->V);
+    const int64_t padded = max_rows + PANEL_PAD_ROWS;
+    c->x = kvcache_new_real(c, padded * f->C);
+    c->hidden = kvcache_new_real(c, padded * f->C);
+    c->r = kvcache_new_real(c, max_rows);
+    c->last_q = kvcache_new_real(c, max_rows * (f->H * f->D + 2 * width));
+    c->logits = kvcache_new_real(c, max_rows * f->V);
     c->token = new_i32(c, most);
     c->pos = new_i32(c, most);
     c->owner = new_i32(c, max_rows);
@@ -73,11 +68,20 @@ KvCache *kvcache_create(Decoder *d, int64_t max_prompt_tokens, int64_t max_rows,
     return c;
 }
 
+KvCache *kvcache_create(Decoder *d, int64_t max_prompt_tokens, int64_t max_rows, int64_t max_new)
+{
+    return kvcache_open(d, d->be, NULL, max_prompt_tokens, max_prompt_tokens, max_rows, max_new);
+}
+
 void kvcache_destroy(KvCache *c)
 {
     if (c == NULL) return;
-    Backend *be = c->d->be;
-    decoder_work_destroy(c->d, &c->work);
+    Backend *be = c->be;
+    if (c->weights != NULL) {
+        kvcache_chunk_destroy(c);
+    } else {
+        decoder_work_destroy(c->d, &c->work);
+    }
     for (int64_t l = 0; l < c->d->config.L; l++) {
         be->release(be, c->prefix_k[l]);
         be->release(be, c->prefix_v[l]);
@@ -86,9 +90,22 @@ void kvcache_destroy(KvCache *c)
             be->release(be, c->suffix_v[i][l]);
         }
     }
-    void *all[] = {c->hidden, c->r, c->last_q, c->logits, c->token, c->pos, c->owner, c->row, c->prefix_offset};
+    void *all[] = {c->x, c->hidden, c->r, c->last_q, c->logits, c->token, c->pos, c->owner, c->row, c->prefix_offset};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) be->release(be, all[i]);
     arena_destroy(c->arena);
+}
+
+void kvcache_columns(KvCache *c, int64_t first, int64_t end)
+{
+    REQUIRE(first >= 0 && first < end && end <= c->d->config.V, "columns %lld to %lld of %lld", (long long)first, (long long)end,
+            (long long)c->d->config.V);
+    c->first_column = first;
+    c->end_column = end;
+}
+
+Backend *kvcache_backend(const KvCache *c)
+{
+    return c->be;
 }
 
 static void check_tokens(const KvCache *c, int64_t n, const int32_t *token)
@@ -113,7 +130,8 @@ static const real *head_logits(KvCache *c, int64_t n)
     Backend *be = d->be;
     const DecoderConfig *f = &d->config;
     be->rmsnorm(be, n, f->C, c->work.x, f->C, params_value(d->params, d->norm), (real)f->rms_eps, c->hidden, f->C, c->r);
-    be->gemm(be, false, true, n, f->V, f->C, 1, c->hidden, f->C, params_value(d->params, d->head), f->C, 0, c->logits, f->V);
+    const int64_t first = c->first_column, columns = c->end_column - first;
+    be->gemm(be, false, true, n, columns, f->C, 1, c->hidden, f->C, params_value(d->params, d->head) + first * f->C, f->C, 0, c->logits + first, f->V);
     return c->logits;
 }
 
@@ -142,7 +160,7 @@ static void last_layer(KvCache *c, const Packed *pk)
 const real *kvcache_prefill(KvCache *c, const Packed *pk, const int32_t *tokens)
 {
     Decoder *d = c->d;
-    Backend *be = d->be;
+    Backend *be = c->be;
     const DecoderConfig *f = &d->config;
     DecoderWork *w = &c->work;
     const int64_t T = pk->T, HD = f->H * f->D, kv = f->Hkv * f->D, ld = HD + 2 * kv;
@@ -153,6 +171,7 @@ const real *kvcache_prefill(KvCache *c, const Packed *pk, const int32_t *tokens)
     be->upload(be, c->prefix_offset, c->h_offset, (size_t)(pk->B + 1) * sizeof(int32_t));
     c->B = pk->B;
     c->rows = c->n_new = 0;
+    if (c->weights != NULL) return kvcache_chunked_prefill(c, pk, tokens);
     embed_rows(c, T, tokens);
     for (int64_t l = 0; l < f->L; l++) {
         decoder_qkv(d, l, T, pk->pos, w);
@@ -180,7 +199,7 @@ static void extend_suffix(KvCache *c, int64_t R, const real *old, const real *fr
 
 static void place_rows(KvCache *c, int64_t R, const int32_t *token, const int32_t *owner, const int32_t *parent)
 {
-    Backend *be = c->d->be;
+    Backend *be = c->be;
     const int64_t n_old = c->n_new, n = n_old + 1;
     for (int64_t r = 0; r < R; r++) {
         REQUIRE(owner[r] >= 0 && owner[r] < c->B && (r == 0 || owner[r] >= owner[r - 1]), "owner %d of row %lld", owner[r],
@@ -209,6 +228,12 @@ const real *kvcache_step(KvCache *c, int64_t R, const int32_t *token, const int3
             (long long)n, (long long)c->max_rows, (long long)c->max_new);
     check_tokens(c, R, token);
     place_rows(c, R, token, owner, parent);
+    if (c->weights != NULL) {
+        const real *logits = kvcache_chunked_step(c, R, owner, parent);
+        c->rows = R;
+        c->n_new = n;
+        return logits;
+    }
     embed_rows(c, R, c->h_token);
     for (int64_t l = 0; l < f->L; l++) {
         decoder_qkv(d, l, R, c->pos, w);

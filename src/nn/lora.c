@@ -161,19 +161,25 @@ void lora_backward(Lora *a, int64_t l, Site site, int64_t T, const real *x, cons
     if (dx != NULL) be->gemm(be, false, false, T, s.in, width, 1, du, width, params_value(a->params, q->A[0]), s.in, 1, dx, s.in);
 }
 
+void lora_add(Lora *a, int64_t l, Site site, real *W)
+{
+    Backend *be = a->d->be;
+    const SiteShape s = decoder_site(&a->d->config, site);
+    for (int64_t i = 0, at = 0; i < s.n_parts; at += s.part_out[i++]) {
+        be->gemm(be, false, false, s.part_out[i], s.in, a->r, scaling(a), params_value(a->params, a->site[l][site].B[i]), a->r,
+                 params_value(a->params, a->site[l][site].A[i]), s.in, 1, W + at * s.in, s.in);
+    }
+}
+
 void lora_merge(Lora *a)
 {
     Decoder *d = a->d;
-    Backend *be = d->be;
     for (int64_t l = 0; l < d->config.L; l++) {
         for (int k = 0; k < N_SITES; k++) {
-            const SiteShape s = decoder_site(&d->config, (Site)k);
-            const int64_t first = decoder_site_weight(decoder_layer(d, l), (Site)k);
-            for (int i = 0; i < s.n_parts; i++) {
-                const int64_t A = a->site[l][k].A[i], B = a->site[l][k].B[i];
-                be->gemm(be, false, false, s.part_out[i], s.in, a->r, scaling(a), params_value(a->params, B), a->r,
-                         params_value(a->params, A), s.in, 1, params_value(d->params, first + i), s.in);
-                be->zero(be, params_value(a->params, B), (size_t)a->params->list[B].count * sizeof(real));
+            lora_add(a, l, (Site)k, params_value(d->params, decoder_site_weight(decoder_layer(d, l), (Site)k)));
+            for (int i = 0; i < decoder_site(&d->config, (Site)k).n_parts; i++) {
+                const int64_t B = a->site[l][k].B[i];
+                d->be->zero(d->be, params_value(a->params, B), (size_t)a->params->list[B].count * sizeof(real));
             }
         }
     }

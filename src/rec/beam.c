@@ -1,8 +1,11 @@
 /* rec/beam.c -- beam search over the trie of real SIDs. Contract in beam.h.
  *
- * One batch of prompts goes through at most `depth` levels. The work of a level is one decoder step over the rows (prefixes that still grow) of all
- * prompts, then a selection per prompt on the host, prompts shared out over threads. The selection reads only the logits of the tokens that the trie
- * allows and keeps the best W in a heap whose worst member rejects most candidates with one comparison.
+ * Prompts are shared out in batches over lanes, one a thread, which meet again when all prompts are done. One batch goes through at most `depth` levels.
+ * The work of a level is one decoder step over the rows (prefixes that still grow) of its prompts, then a selection per prompt on the host. The selection
+ * reads only the logits of the tokens that the trie allows and keeps the best W in a heap whose worst member rejects most candidates with one comparison.
+ *
+ * BEAM_RENORM asks the model for no more than it needs: logits of the columns that the level has, and nothing for a prefix that leads to one item only,
+ * whose remaining tokens have probability 1 (the sum does not change).
  */
 #include "rec/beam.h"
 
@@ -22,70 +25,85 @@ typedef struct Beam {
     int32_t node, low, row; /* low: lowest item id below node, breaks ties */
 } Beam;
 
-/* What one thread needs while it selects for one prompt. */
-typedef struct Worker {
-    int32_t *excluded; /* (n_nodes) excluded items below a node; all zero between prompts */
-    Beam *heap;        /* (W) */
-    int64_t fault;     /* first prompt of the batch with a fault, -1 */
-    Status code;
-} Worker;
-
-struct BeamSearch {
-    Arena *arena;
+/* A batch on its way, and all that one thread needs for it. */
+typedef struct Lane {
+    const struct BeamSearch *s;
     Backend *be;
-    Decoder *d;
-    const Trie *trie;
-    BeamOptions o;
     KvCache *cache;
-    TrieIndex x;
     PromptPack prompts;
     HostView logits;
-    int64_t V, W, P, max_rows, n_lists;
-    int64_t *rank_offset, *rank_ex_offset; /* (P+1) for beam_rank_rows */
-    int32_t *rank_token, *rank_ex;
-    int64_t rank_ex_capacity;
     /* rows of a level */
     int32_t *row_token, *row_owner, *row_parent, *row_of_node;
     real *h_lse, *d_lse, *d_logp;
     int32_t *d_target;
     /* kept prefixes: list l of prompt p is kept[(p*2+l)*W ..], n_kept[p*2+l] of them, best first */
-    Beam *kept;
+    Beam *kept, *heap;
     int64_t *n_kept;
-    Worker *worker;
-    int n_workers;
+    int32_t *excluded; /* (n_nodes) excluded items below a node; all zero between prompts */
+    /* prompts built from rows */
+    int64_t *offset, *ex_offset; /* (P+1) */
+    int32_t *token, *ex;
+    int64_t fault; /* first prompt with a fault, -1 */
+    Status code;   /* its kind */
+} Lane;
+
+struct BeamSearch {
+    Arena *arena;
+    Decoder *d;
+    const Trie *trie;
+    BeamOptions o;
+    KvLanes *lanes;
+    TrieIndex x;
+    int64_t V, W, P, max_rows, n_lists, ex_capacity; /* P: prompts of a lane's batch */
+    Lane *lane;
+    int n_lanes;
 };
+
+/* Where prompts come from: arrays, or evaluated rows. */
+typedef struct Source {
+    int64_t n;
+    const int64_t *offset, *ex_offset;
+    const int32_t *token, *ex_item;
+    const SequenceBuilder *builder; /* with rows */
+    const Rows *rows;
+    const int64_t *select;
+} Source;
 
 /* ---- creation ------------------------------------------------------------------------------------------------------- */
 
-static void alloc_rows(BeamSearch *s)
+static void create_lane(BeamSearch *s, Lane *w, KvCache *cache)
 {
     Arena *a = s->arena;
-    Backend *be = s->be;
+    Backend *be = kvcache_backend(cache);
     size_t R = (size_t)s->max_rows, P = (size_t)s->P, T = P * (size_t)s->o.max_prompt;
-    s->prompts = prompt_pack_create(a, be, s->P, (int64_t)T);
-    s->logits = host_view_create(a, be, s->max_rows * s->V);
-    s->rank_offset = ARENA_NEW(a, int64_t, P + 1);
-    s->rank_ex_offset = ARENA_NEW(a, int64_t, P + 1);
-    s->rank_token = ARENA_NEW(a, int32_t, T);
-    s->rank_ex_capacity = s->P * 64;
-    s->rank_ex = ARENA_NEW(a, int32_t, s->rank_ex_capacity);
-    s->row_token = ARENA_NEW(a, int32_t, R);
-    s->row_owner = ARENA_NEW(a, int32_t, R);
-    s->row_parent = ARENA_NEW(a, int32_t, R);
-    s->row_of_node = ARENA_NEW(a, int32_t, s->trie->n_nodes);
-    for (int64_t v = 0; v < s->trie->n_nodes; v++) s->row_of_node[v] = -1;
-    s->h_lse = ARENA_NEW(a, real, R);
-    s->d_lse = be->alloc(be, R * sizeof(real));
-    s->d_logp = be->alloc(be, R * sizeof(real));
-    s->d_target = be->alloc(be, R * sizeof(int32_t)); /* zeros: any target will do, only the normaliser is used */
-    s->kept = ARENA_NEW(a, Beam, P * N_LISTS * (size_t)s->W);
-    s->n_kept = ARENA_NEW(a, int64_t, P * N_LISTS);
-    s->n_workers = be->threads > 0 ? be->threads : 1;
-    s->worker = ARENA_NEW(a, Worker, s->n_workers);
-    for (int w = 0; w < s->n_workers; w++) {
-        s->worker[w].excluded = ARENA_NEW(a, int32_t, s->trie->n_nodes);
-        s->worker[w].heap = ARENA_NEW(a, Beam, s->W);
-    }
+    *w = (Lane){.s = s, .be = be, .cache = cache};
+    w->prompts = prompt_pack_create(a, be, s->P, (int64_t)T);
+    w->logits = host_view_create(a, be, s->max_rows * s->V);
+    w->offset = ARENA_NEW(a, int64_t, P + 1);
+    w->ex_offset = ARENA_NEW(a, int64_t, P + 1);
+    w->token = ARENA_NEW(a, int32_t, T);
+    w->row_token = ARENA_NEW(a, int32_t, R);
+    w->row_owner = ARENA_NEW(a, int32_t, R);
+    w->row_parent = ARENA_NEW(a, int32_t, R);
+    w->row_of_node = ARENA_NEW(a, int32_t, s->trie->n_nodes);
+    for (int64_t v = 0; v < s->trie->n_nodes; v++) w->row_of_node[v] = -1;
+    w->h_lse = ARENA_NEW(a, real, R);
+    w->d_lse = be->alloc(be, R * sizeof(real));
+    w->d_logp = be->alloc(be, R * sizeof(real));
+    w->d_target = be->alloc(be, R * sizeof(int32_t)); /* zeros: any target will do, only the normaliser is used */
+    w->kept = ARENA_NEW(a, Beam, P * N_LISTS * (size_t)s->W);
+    w->n_kept = ARENA_NEW(a, int64_t, P * N_LISTS);
+    w->excluded = ARENA_NEW(a, int32_t, s->trie->n_nodes);
+    w->heap = ARENA_NEW(a, Beam, s->W);
+}
+
+/* prompts_together -- about a thousand rows keep the products of a wide backend busy; a lane needs a few chunks, and its prompts' keys in the cache. */
+static int64_t prompts_together(const BeamSearch *s)
+{
+    const bool serial = strcmp(decoder_params(s->d)->be->name, "cpu") == 0;
+    int64_t wanted = (serial ? 160 : 1280) / s->W;
+    if (s->o.max_prompts > 0) wanted = (s->o.max_prompts + s->n_lanes - 1) / s->n_lanes;
+    return wanted < 1 ? 1 : wanted;
 }
 
 BeamSearch *beam_create(Decoder *d, const Trie *trie, const BeamOptions *options)
@@ -97,7 +115,6 @@ BeamSearch *beam_create(Decoder *d, const Trie *trie, const BeamOptions *options
     BeamSearch *s = ARENA_NEW(arena, BeamSearch, 1);
     s->arena = arena;
     s->d = d;
-    s->be = decoder_params(d)->be;
     s->trie = trie;
     s->o = *options;
     s->V = decoder_config(d)->V;
@@ -108,23 +125,27 @@ BeamSearch *beam_create(Decoder *d, const Trie *trie, const BeamOptions *options
                 trie->child_token[i], (long long)s->V);
     s->W = options->width < s->x.N ? options->width : s->x.N;
     if (s->W < 1) s->W = 1;
-    s->P = options->max_prompts;
-    if (s->P == 0) s->P = 1280 / s->W < 1 ? 1 : 1280 / s->W; /* about a thousand rows keep a GEMM busy and stay in cache */
-    s->o.max_prompts = s->P;
+    s->n_lanes = kvlanes_count(d);
+    s->P = prompts_together(s);
+    s->o.max_prompts = s->P * s->n_lanes;
     int64_t rows = s->n_lists * s->W;
     s->max_rows = s->P * (rows < s->x.most_inner ? rows : s->x.most_inner);
-    alloc_rows(s);
-    s->cache = kvcache_create(d, s->P * options->max_prompt, s->max_rows, trie->depth > 1 ? trie->depth - 1 : 1);
+    s->lanes = kvlanes_create(d, s->P, options->max_prompt, s->max_rows, trie->depth > 1 ? trie->depth - 1 : 1);
+    s->lane = ARENA_NEW(arena, Lane, s->n_lanes);
+    for (int i = 0; i < s->n_lanes; i++) create_lane(s, &s->lane[i], kvlanes_cache(s->lanes, i));
     return s;
 }
 
 void beam_destroy(BeamSearch *s)
 {
     if (!s) return;
-    kvcache_destroy(s->cache);
-    prompt_pack_destroy(&s->prompts);
-    void *blocks[] = {s->d_lse, s->d_logp, s->d_target};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) s->be->release(s->be, blocks[i]);
+    for (int i = 0; i < s->n_lanes; i++) {
+        Lane *w = &s->lane[i];
+        prompt_pack_destroy(&w->prompts);
+        void *blocks[] = {w->d_lse, w->d_logp, w->d_target};
+        for (size_t k = 0; k < sizeof blocks / sizeof *blocks; k++) w->be->release(w->be, blocks[k]);
+    }
+    kvlanes_destroy(s->lanes);
     arena_destroy(s->arena);
 }
 
@@ -165,8 +186,7 @@ static void sift_up(Beam *h, int64_t i)
 
 static void heap_offer(Beam *h, int64_t *n, int64_t capacity, Beam x)
 {
-    if (*n < capacity)
-{
+    if (*n < capacity) {
         h[*n] = x;
         sift_up(h, (*n)++);
     } else if (worse(&h[0], &x)) {
@@ -201,13 +221,14 @@ static double renormaliser(const BeamSearch *s, const real *logit, int32_t node)
     return (double)top + log(sum);
 }
 
-static void count_excluded(const BeamSearch *s, Worker *w, const int32_t *item, int64_t n, bool set)
+static void count_excluded(Lane *w, const int32_t *item, int64_t n, bool set)
 {
+    const TrieIndex *x = &w->s->x;
     for (int64_t i = 0; i < n; i++) {
         REQUIRE(item[i] >= 0, "excluded item %d", item[i]);
-        int32_t leaf = item[i] < s->x.N ? s->x.leaf_of[item[i]] : -1;
+        int32_t leaf = item[i] < x->N ? x->leaf_of[item[i]] : -1;
         if (leaf < 0 || (w->excluded[leaf] == 0) != set) continue; /* not in the trie; a repeat */
-        for (int32_t v = leaf;; v = s->x.parent[v]) {
+        for (int32_t v = leaf;; v = x->parent[v]) {
             w->excluded[v] = set ? w->excluded[v] + 1 : 0;
             if (v == 0) break;
         }
@@ -215,8 +236,9 @@ static void count_excluded(const BeamSearch *s, Worker *w, const int32_t *item, 
 }
 
 /* select_list -- replace one kept list by the W best of: its finished prefixes, and every allowed continuation of the others. */
-static Status select_list(const BeamSearch *s, Worker *w, const real *logits, Beam *kept, int64_t *n_kept, bool unseen)
+static Status select_list(Lane *w, const real *logits, Beam *kept, int64_t *n_kept, bool unseen)
 {
+    const BeamSearch *s = w->s;
     const Trie *t = s->trie;
     int64_t n = 0;
     Beam *h = w->heap;
@@ -227,7 +249,7 @@ static Status select_list(const BeamSearch *s, Worker *w, const real *logits, Be
             continue;
         }
         const real *logit = logits + b.row * s->V;
-        double lse = s->o.score == BEAM_MASK ? (double)s->h_lse[b.row] : renormaliser(s, logit, b.node);
+        double lse = s->o.score == BEAM_MASK ? (double)w->h_lse[b.row] : renormaliser(s, logit, b.node);
         if (!isfinite(lse)) return E_NUMERIC;
         double base = b.score - lse;
         for (int32_t c = t->first_child[b.node]; c < t->first_child[b.node + 1]; c++) {
@@ -243,67 +265,61 @@ static Status select_list(const BeamSearch *s, Worker *w, const real *logits, Be
     return n > 0 ? OK : E_INPUT;
 }
 
-static void select_prompt(BeamSearch *s, Worker *w, int64_t p, const real *logits, const int64_t *ex_offset, const int32_t *ex_item)
+static void select_prompt(Lane *w, int64_t p, const real *logits, const int64_t *ex_offset, const int32_t *ex_item)
 {
-    Beam *kept = s->kept + p * N_LISTS * s->W;
-    int64_t *n_kept = s->n_kept + p * N_LISTS;
-    Status code = select_list(s, w, logits, kept, n_kept, false);
+    const BeamSearch *s = w->s;
+    Beam *kept = w->kept + p * N_LISTS * s->W;
+    int64_t *n_kept = w->n_kept + p * N_LISTS;
+    Status code = select_list(w, logits, kept, n_kept, false);
     if (code == OK && s->n_lists > 1) {
         const int32_t *ex = ex_item + ex_offset[p];
         int64_t n_ex = ex_offset[p + 1] - ex_offset[p];
-        count_excluded(s, w, ex, n_ex, true);
-        code = select_list(s, w, logits, kept + s->W, n_kept + 1, true);
-        count_excluded(s, w, ex, n_ex, false);
+        count_excluded(w, ex, n_ex, true);
+        code = select_list(w, logits, kept + s->W, n_kept + 1, true);
+        count_excluded(w, ex, n_ex, false);
     }
-    if (code != OK && w->fault < 0) {
+    if (code != OK && w->code == OK) {
         w->fault = p;
         w->code = code;
     }
 }
 
-static Status select_batch(BeamSearch *s, int64_t B, const real *logits, const int64_t *ex_offset, const int32_t *ex_item)
+/* finished -- a whole SID; or, with scores over what the trie allows, a prefix that leads to one item only: its other tokens have probability 1. */
+static bool finished(const BeamSearch *s, Beam *b)
 {
-    for (int w = 0; w < s->n_workers; w++) s->worker[w].fault = -1;
-#pragma omp parallel for schedule(static) num_threads(s->n_workers)
-    for (int64_t p = 0; p < B; p++) select_prompt(s, &s->worker[omp_get_thread_num()], p, logits, ex_offset, ex_item);
-    for (int w = 0; w < s->n_workers; w++) {
-        if (s->worker[w].fault < 0) continue;
-        if (s->worker[w].code == E_NUMERIC)
-            return FAIL(E_NUMERIC, "the model's weights are not finite; train it again", "beam search: a log-probability is not a number");
-        return FAIL(E_INPUT, "check the catalogue of SIDs and the excluded items",
-                    "beam search: no item is allowed (prompt %lld of the batch)", (long long)s->worker[w].fault);
+    if (b->row >= 0 && s->trie->item[b->node] < 0) {
+        if (s->o.score == BEAM_MASK || s->x.leaves[b->node] > 1) return false;
+        b->node = s->x.leaf_of[b->low];
     }
-    return OK;
+    b->row = -1;
+    return true;
 }
 
 /* plan_rows -- give every kept prefix that still grows a decoder row; a prefix that is in both lists gets one. Returns the number of rows. */
-static int64_t plan_rows(BeamSearch *s, int64_t B)
+static int64_t plan_rows(Lane *w, int64_t B)
 {
-    const Trie *t = s->trie;
+    const BeamSearch *s = w->s;
     int64_t R = 0;
     for (int64_t p = 0; p < B; p++) {
         int64_t first = R;
         for (int64_t l = 0; l < s->n_lists; l++) {
-            Beam *kept = s->kept + (p * N_LISTS + l) * s->W;
-            for (int64_t i = 0; i < s->n_kept[p * N_LISTS + l]; i++) {
+            Beam *kept = w->kept + (p * N_LISTS + l) * s->W;
+            for (int64_t i = 0; i < w->n_kept[p * N_LISTS + l]; i++) {
                 Beam *b = &kept[i];
-                if (b->row < 0 || t->item[b->node] >= 0) {
-                    b->row = -1;
-                    continue;
-                }
-                if (s->row_of_node[b->node] < 0) {
+                if (finished(s, b)) continue;
+                if (w->row_of_node[b->node] < 0) {
                     REQUIRE(R < s->max_rows, "row %lld of %lld", (long long)R, (long long)s->max_rows);
-                    s->row_token[R] = t->child_token[b->node - 1];
-                    s->row_owner[R] = (int32_t)p;
-                    s->row_parent[R] = b->row;
-                    s->row_of_node[b->node] = (int32_t)R++;
+                    w->row_token[R] = s->trie->child_token[b->node - 1];
+                    w->row_owner[R] = (int32_t)p;
+                    w->row_parent[R] = b->row;
+                    w->row_of_node[b->node] = (int32_t)R++;
                 }
-                b->row = s->row_of_node[b->node];
+                b->row = w->row_of_node[b->node];
             }
         }
         for (int64_t l = 0; l < s->n_lists && R > first; l++) {
-            const Beam *kept = s->kept + (p * N_LISTS + l) * s->W;
-            for (int64_t i = 0; i < s->n_kept[p * N_LISTS + l]; i++) s->row_of_node[kept[i].node] = -1;
+            const Beam *kept = w->kept + (p * N_LISTS + l) * s->W;
+            for (int64_t i = 0; i < w->n_kept[p * N_LISTS + l]; i++) w->row_of_node[kept[i].node] = -1;
         }
     }
     return R;
@@ -311,25 +327,33 @@ static int64_t plan_rows(BeamSearch *s, int64_t B)
 
 /* ---- one batch -------------------------------------------------------------------------------------------------------- */
 
-/* normalise -- log-sum-exp over the vocabulary of R rows (BEAM_MASK), and the logits where the host can read them. */
-static Status normalise(BeamSearch *s, int64_t R, const real *logits, const real **host)
+static void want_columns(Lane *w, int64_t level)
 {
-    Backend *be = s->be;
-    if (s->o.score == BEAM_MASK) {
-        be->xent(be, R, s->V, logits, s->V, s->d_target, NULL, NULL, s->d_logp, s->d_lse);
-        TRY(be->download(be, s->h_lse, s->d_lse, (size_t)R * sizeof(real)));
-    }
-    return host_view_get(&s->logits, logits, R * s->V, host);
+    const BeamSearch *s = w->s;
+    if (s->o.score == BEAM_RENORM && s->trie->depth > level) kvcache_columns(w->cache, s->x.column[2 * level], s->x.column[2 * level + 1]);
 }
 
-static void write_result(const BeamSearch *s, int64_t B, int64_t at, const BeamResult *r)
+/* normalise -- log-sum-exp over the vocabulary of R rows (BEAM_MASK), and the logits where the host can read them. */
+static Status normalise(Lane *w, int64_t R, const real *logits, const real **host)
 {
+    Backend *be = w->be;
+    const int64_t V = w->s->V;
+    if (w->s->o.score == BEAM_MASK) {
+        be->xent(be, R, V, logits, V, w->d_target, NULL, NULL, w->d_logp, w->d_lse);
+        TRY(be->download(be, w->h_lse, w->d_lse, (size_t)R * sizeof(real)));
+    }
+    return host_view_get(&w->logits, logits, R * V, host);
+}
+
+static void write_result(const Lane *w, int64_t B, int64_t at, const BeamResult *r)
+{
+    const BeamSearch *s = w->s;
     for (int64_t l = 0; l < s->n_lists; l++) {
         int32_t *items = l == LIST_ALL ? r->item : r->unseen_item;
         real *scores = l == LIST_ALL ? r->score : r->unseen_score;
         for (int64_t p = 0; p < B; p++) {
-            const Beam *kept = s->kept + (p * N_LISTS + l) * s->W;
-            int64_t n = s->n_kept[p * N_LISTS + l];
+            const Beam *kept = w->kept + (p * N_LISTS + l) * s->W;
+            int64_t n = w->n_kept[p * N_LISTS + l];
             for (int64_t k = 0; k < s->o.top_k; k++) {
                 int64_t to = (at + p) * s->o.top_k + k;
                 items[to] = k < n ? s->trie->item[kept[k].node] : -1;
@@ -339,44 +363,111 @@ static void write_result(const BeamSearch *s, int64_t B, int64_t at, const BeamR
     }
 }
 
-static Status search_batch(BeamSearch *s, int64_t B, const int64_t *offset, const int32_t *token, const int64_t *ex_offset,
-                           const int32_t *ex_item, int64_t at, const BeamResult *result)
+/* search_batch -- prompts [at, at+B) of the results; the arrays begin with the first of them. */
+static Status search_batch(Lane *w, int64_t B, const int64_t *offset, const int32_t *token, const int64_t *ex_offset, const int32_t *ex_item, int64_t at,
+                           const BeamResult *result)
 {
-    TRY(prompt_pack_set(&s->prompts, B, offset, token, s->o.max_prompt));
-    const real *logits = kvcache_prefill(s->cache, &s->prompts.packed, s->prompts.token);
+    const BeamSearch *s = w->s;
+    TRY(prompt_pack_set(&w->prompts, B, offset, token, s->o.max_prompt));
+    want_columns(w, 0);
+    const real *logits = kvcache_prefill(w->cache, &w->prompts.packed, w->prompts.token);
     for (int64_t i = 0; i < B * N_LISTS; i++) {
-        s->kept[i * s->W] = (Beam){0, 0, s->x.low[0], (int32_t)(i / N_LISTS)};
-        s->n_kept[i] = 1;
+        w->kept[i * s->W] = (Beam){0, 0, s->x.low[0], (int32_t)(i / N_LISTS)};
+        w->n_kept[i] = 1;
     }
-    for (int64_t R = B; R > 0;) {
+    int64_t R = B;
+    for (int64_t level = 0; R > 0; level++) {
         const real *host;
-        TRY(normalise(s, R, logits, &host));
-        TRY(select_batch(s, B, host, ex_offset, ex_item));
-        R = plan_rows(s, B);
-        if (R > 0) logits = kvcache_step(s->cache, R, s->row_token, s->row_owner, s->row_parent);
+        TRY(normalise(w, R, logits, &host));
+        for (int64_t p = 0; p < B; p++) select_prompt(w, p, host, ex_offset, ex_item);
+        if (w->code != OK) return OK; /* reported with its number by the caller */
+        R = plan_rows(w, B);
+        want_columns(w, level + 1);
+        if (R > 0) logits = kvcache_step(w->cache, R, w->row_token, w->row_owner, w->row_parent);
     }
-    write_result(s, B, at, result);
+    write_result(w, B, at, result);
     return OK;
+}
+
+/* build_prompts -- rows [at, at+B) of the source as prompts in the lane's arrays. */
+static void build_prompts(Lane *w, const Source *from, int64_t at, int64_t B)
+{
+    int64_t T = 0, n_ex = 0;
+    for (int64_t p = 0; p < B; p++) {
+        const int64_t row = from->select ? from->select[at + p] : at + p;
+        const int32_t *history = from->rows->history + from->rows->offset[row];
+        const int64_t length = from->rows->offset[row + 1] - from->rows->offset[row];
+        w->offset[p] = T;
+        T += sequence_prompt(from->builder, history, length, w->token + T);
+        w->ex_offset[p] = n_ex;
+        if (w->s->o.unseen) memcpy(w->ex + n_ex, history, (size_t)length * sizeof *history);
+        n_ex += length;
+    }
+    w->offset[B] = T;
+    w->ex_offset[B] = n_ex;
+}
+
+static Status search_part(Lane *w, const Source *from, int64_t at, int64_t B, const BeamResult *result)
+{
+    w->code = OK;
+    if (from->rows == NULL) {
+        TRY(search_batch(w, B, from->offset + at, from->token, from->ex_offset ? from->ex_offset + at : NULL, from->ex_item, at, result));
+    } else {
+        build_prompts(w, from, at, B);
+        TRY(search_batch(w, B, w->offset, w->token, w->ex_offset, w->ex, at, result));
+    }
+    if (w->code == E_NUMERIC)
+        return FAIL(E_NUMERIC, "the model's weights are not finite; train it again", "beam search: a log-probability is not a number");
+    if (w->code != OK)
+        return FAIL(E_INPUT, "check the catalogue of SIDs and the excluded items", "beam search: no item is allowed (prompt %lld)", (long long)(at + w->fault));
+    return OK;
+}
+
+/* search_all -- all prompts, a part at a time, by whichever lane is free; every part is independent. The first part that fails decides the report. */
+static Status search_all(BeamSearch *s, const Source *from, const BeamResult *result, Progress *progress)
+{
+    kvlanes_begin(s->lanes);
+    int64_t part = (from->n + s->n_lanes - 1) / s->n_lanes, done = 0, failed = INT64_MAX;
+    if (part > s->P) part = s->P;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(s->n_lanes) if (from->n > 1)
+    for (int64_t at = 0; at < from->n; at += part) {
+        const int64_t B = from->n - at < part ? from->n - at : part;
+        int64_t stop;
+#pragma omp atomic read
+        stop = failed;
+        if (at > stop) continue;
+        const Status status = search_part(&s->lane[omp_get_thread_num()], from, at, B, result);
+#pragma omp critical(beam_search_done)
+        {
+            done += B;
+            if (status == OK && progress) progress_update(progress, done, NULL);
+            if (status != OK && at < failed) failed = at;
+        }
+    }
+    if (failed == INT64_MAX) return OK;
+    return search_part(&s->lane[0], from, failed, from->n - failed < part ? from->n - failed : part, result); /* again, to report on this thread */
 }
 
 Status beam_search(BeamSearch *s, int64_t n, const int64_t *offset, const int32_t *token, const int64_t *ex_offset,
                    const int32_t *ex_item, const BeamResult *result)
 {
     REQUIRE(!s->o.unseen || (ex_offset && ex_item && result->unseen_item), "a search without excluded items needs them");
-    for (int64_t at = 0; at < n; at += s->P) {
-        int64_t B = n - at < s->P ? n - at : s->P;
-        TRY(search_batch(s, B, offset + at, token, ex_offset ? ex_offset + at : NULL, ex_item, at, result));
-    }
-    return OK;
+    const Source from = {.n = n, .offset = offset, .ex_offset = ex_offset, .token = token, .ex_item = ex_item};
+    return search_all(s, &from, result, NULL);
 }
 
-/* ---- evaluated rows --------------------------------------------------------------------------------------------------- */
-
-static BeamResult result_from(const BeamResult *r, int64_t skip)
+/* reserve_excluded -- room for the histories of any part of the rows. */
+static void reserve_excluded(BeamSearch *s, const Rows *rows, const int64_t *select, int64_t n)
 {
-    return (BeamResult){.item = r->item + skip, .score = r->score ? r->score + skip : NULL,
-                        .unseen_item = r->unseen_item ? r->unseen_item + skip : NULL,
-                        .unseen_score = r->unseen_score ? r->unseen_score + skip : NULL};
+    int64_t longest = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t row = select ? select[i] : i;
+        REQUIRE(row >= 0 && row < rows->n, "row %lld of %lld", (long long)row, (long long)rows->n);
+        if (rows->offset[row + 1] - rows->offset[row] > longest) longest = rows->offset[row + 1] - rows->offset[row];
+    }
+    if (!s->o.unseen || s->P * longest <= s->ex_capacity) return;
+    s->ex_capacity = 2 * s->P * longest;
+    for (int i = 0; i < s->n_lanes; i++) s->lane[i].ex = ARENA_NEW(s->arena, int32_t, s->ex_capacity);
 }
 
 Status beam_rank_rows(BeamSearch *s, const SequenceBuilder *builder, const Rows *rows, const int64_t *select, int64_t n,
@@ -384,32 +475,8 @@ Status beam_rank_rows(BeamSearch *s, const SequenceBuilder *builder, const Rows 
 {
     REQUIRE(sequence_prompt_capacity(builder) <= s->o.max_prompt, "prompts of up to %lld tokens, max_prompt %lld",
             (long long)sequence_prompt_capacity(builder), (long long)s->o.max_prompt);
-    for (int64_t at = 0; at < n; at += s->P) {
-        int64_t B = n - at < s->P ? n - at : s->P, T = 0, n_ex = 0;
-        for (int64_t p = 0; p < B; p++) {
-            int64_t row = select ? select[at + p] : at + p;
-            REQUIRE(row >= 0 && row < rows->n, "row %lld of %lld", (long long)row, (long long)rows->n);
-            const int32_t *history = rows->history + rows->offset[row];
-            int64_t length = rows->offset[row + 1] - rows->offset[row];
-            s->rank_offset[p] = T;
-            T += sequence_prompt(builder, history, length, s->rank_token + T);
-            s->rank_ex_offset[p] = n_ex;
-            if (s->o.unseen) {
-                if (s->rank_ex_capacity < n_ex + length) {
-                    size_t capacity = (size_t)s->rank_ex_capacity;
-                    ARENA_GROW(s->arena, s->rank_ex, capacity, n_ex + length);
-                    s->rank_ex_capacity = (int64_t)capacity;
-                }
-                memcpy(s->rank_ex + n_ex, history, (size_t)length * sizeof *history);
-                n_ex += length;
-            }
-        }
-        s->rank_offset[B] = T;
-        s->rank_ex_offset[B] = n_ex;
-        BeamResult part = result_from(result, at * s->o.top_k);
-        TRY(beam_search(s, B, s->rank_offset, s->rank_token, s->o.unseen ? s->rank_ex_offset : NULL,
-                        s->o.unseen ? s->rank_ex : NULL, &part));
-        if (progress) progress_update(progress, at + B, NULL);
-    }
-    return OK;
+    REQUIRE(!s->o.unseen || result->unseen_item, "a search without excluded items has a second list");
+    reserve_excluded(s, rows, select, n);
+    const Source from = {.n = n, .builder = builder, .rows = rows, .select = select};
+    return search_all(s, &from, result, progress);
 }

@@ -33,6 +33,12 @@ TrieIndex trie_index(Arena *arena, const Trie *t)
             x.level[c + 1] = x.level[v] + 1;
         }
     }
+    x.column = ARENA_NEW(arena, int32_t, 2 * t->depth + 2);
+    for (int64_t v = 1; v < t->n_nodes; v++) {
+        int32_t *column = x.column + 2 * (x.level[v] - 1), token = t->child_token[v - 1];
+        if (column[1] == 0 || token < column[0]) column[0] = token;
+        if (token >= column[1]) column[1] = token + 1;
+    }
     x.leaf_of = ARENA_NEW(arena, int32_t, x.N);
     for (int64_t i = 0; i < x.N; i++) x.leaf_of[i] = -1;
     for (int64_t v = t->n_nodes - 1; v >= 0; v--) { /* breadth-first numbers: children come after their parent */

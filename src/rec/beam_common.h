@@ -19,6 +19,7 @@ typedef struct TrieIndex {
     int32_t *leaf_of; /* (N) leaf of an item, -1 when it is not in the trie */
     int64_t most_inner;    /* largest number of inner nodes on one level */
     int64_t most_children; /* of one node */
+    int32_t *column;       /* (depth,2) smallest token that continues a prefix of this length anywhere in the trie, and the largest plus 1 */
 } TrieIndex;
 
 TrieIndex trie_index(Arena *arena, const Trie *t);

@@ -1,0 +1,53 @@
+/* nn/kvcache_internal.h -- what kvcache.c and kvlanes.c share; not for users of the room. */
+#ifndef DIGR_NN_KVCACHE_INTERNAL_H
+#define DIGR_NN_KVCACHE_INTERNAL_H
+
+#include "nn/decoder_internal.h"
+#include "tensor/panel.h"
+
+/* The decoder's matrices in panels, adapters merged; shared by all lanes. */
+typedef struct KvLayerWeights { PanelMatrix site[N_SITES]; } KvLayerWeights;
+typedef struct KvWeights {
+    KvLayerWeights *layer; /* (L) */
+    PanelMatrix head;
+    bool ready; /* kvlanes_begin was called */
+} KvWeights;
+
+/* What a lane works in while a chunk of rows passes through all layers. */
+typedef struct KvChunk {
+    int64_t capacity;            /* rows */
+    real *x, *h, *qkv, *att, *act; /* (rows + PANEL_PAD_ROWS) of C, C, (H+2Hkv)D, H*D, F */
+    real *r, *lse, *raw;           /* (rows), (rows,H), (rows,(H+Hkv)D) before QK-norm */
+    int32_t *offset;             /* (rows+1) of the chunk's prompts */
+} KvChunk;
+
+struct KvCache {
+    Decoder *d;
+    Backend *be;
+    Arena *arena;
+    int64_t max_prompt, max_rows, max_new;
+    int64_t first_column, end_column;  /* logits that are wanted */
+    int64_t B, rows, n_new;            /* of the current batch: prompts, beams of the last step, steps done */
+    const KvWeights *weights;          /* NULL: through the ops of the backend */
+    KvChunk chunk;                     /* with weights */
+    DecoderWork work;                  /* without: one layer's activations, for prompt tokens or beams */
+    real **prefix_k, **prefix_v;       /* (L) each (max_prompt, Hkv*D) */
+    real **suffix_k[2], **suffix_v[2]; /* (L) each (rows, n_new, Hkv*D), of even and odd steps */
+    real *x, *hidden, *r, *logits;     /* (rows,C), (rows,C), (rows), (rows,V) */
+    real *last_q;                      /* (rows,(H+2Hkv)D) projections of each prompt's last token */
+    int32_t *token, *pos, *owner, *row, *prefix_offset; /* backend */
+    int32_t *h_token, *h_pos, *h_row, *h_offset;        /* host */
+};
+
+/* kvcache_open -- kvcache_create on a backend of the caller's choice (memory of the same kind as the decoder's). */
+KvCache *kvcache_open(Decoder *d, Backend *be, const KvWeights *weights, int64_t longest, int64_t max_prompt_tokens, int64_t max_rows,
+                      int64_t max_new);
+real *kvcache_new_real(KvCache *c, int64_t count);
+
+/* With weights: the bodies of the two calls after their arguments were checked and stored. */
+const real *kvcache_chunked_prefill(KvCache *c, const Packed *pk, const int32_t *tokens);
+const real *kvcache_chunked_step(KvCache *c, int64_t R, const int32_t *owner, const int32_t *parent);
+void kvcache_chunk_create(KvCache *c, int64_t longest);
+void kvcache_chunk_destroy(KvCache *c);
+
+#endif

@@ -1,0 +1,296 @@
+/* nn/kvlanes.c -- cached decoding on several threads at once, and the chunked way through the layers that each of them takes.
+ *
+ * A chunk is a few dozen rows: whole prompts, or the beams of whole prompts. It goes through all layers before the next one starts, so that its activations
+ * stay in the second-level cache. All of a lane's work happens on one thread: lanes share nothing but the weights, which are packed by kvlanes_begin.
+ *
+ * Deviations from the paper: none.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "nn/kvcache_internal.h"
+
+enum { CHUNK_ROWS = 96 };
+
+struct KvLanes {
+    Decoder *d;
+    Arena *arena;
+    int n;
+    Backend **be;       /* (n) of one thread; NULL: the decoder's own */
+    KvCache **cache;    /* (n) */
+    KvWeights weights;
+    real *merged;       /* (largest site) with adapters: a weight with its adapters added */
+    bool packed;
+};
+
+/* --- weights --------------------------------------------------------------------------------------------------- */
+
+static PanelMatrix new_panels(Backend *be, int64_t n, int64_t k, bool paired)
+{
+    return (PanelMatrix){n, k, paired, be->alloc(be, (size_t)panel_count(n, k, paired) * sizeof(real))};
+}
+
+static void create_weights(KvLanes *s)
+{
+    Decoder *d = s->d;
+    s->weights.layer = ARENA_NEW(s->arena, KvLayerWeights, d->config.L);
+    int64_t most = 0;
+    for (int64_t l = 0; l < d->config.L; l++) {
+        for (int k = 0; k < N_SITES; k++) {
+            const SiteShape shape = decoder_site(&d->config, (Site)k);
+            s->weights.layer[l].site[k] = new_panels(d->be, shape.out, shape.in, k == SITE_GU);
+            if (shape.in * shape.out > most) most = shape.in * shape.out;
+        }
+    }
+    s->weights.head = new_panels(d->be, d->config.V, d->config.C, false);
+    if (d->lora != NULL) s->merged = d->be->alloc(d->be, (size_t)most * sizeof(real));
+}
+
+static void pack_site(KvLanes *s, int64_t l, Site site)
+{
+    Decoder *d = s->d;
+    const SiteShape shape = decoder_site(&d->config, site);
+    const real *W = params_value(d->params, decoder_site_weight(decoder_layer(d, l), site));
+    if (d->lora != NULL) {
+        memcpy(s->merged, W, (size_t)(shape.in * shape.out) * sizeof(real));
+        lora_add(d->lora, l, site, s->merged);
+        W = s->merged;
+    }
+    panel_pack(&s->weights.layer[l].site[site], W);
+}
+
+void kvlanes_begin(KvLanes *s)
+{
+    Decoder *d = s->d;
+    if (!s->packed) return;
+    s->weights.ready = true;
+    REQUIRE(d->lora == NULL || s->merged != NULL, "adapters were attached after these lanes were made");
+    const int threads = d->lora == NULL ? s->n : 1;
+    const int64_t sites = d->config.L * N_SITES;
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (int64_t i = 0; i <= sites; i++) {
+        if (i < sites) {
+            pack_site(s, i / N_SITES, (Site)(i % N_SITES));
+        } else {
+            panel_pack(&s->weights.head, params_value(d->params, d->head));
+        }
+    }
+}
+
+/* --- creation -------------------------------------------------------------------------------------------------- */
+
+static bool packs(const Decoder *d)
+{
+    return strcmp(d->be->name, "cpu") == 0;
+}
+
+int kvlanes_count(const Decoder *d)
+{
+    return packs(d) && d->be->threads > 1 ? d->be->threads : 1;
+}
+
+KvLanes *kvlanes_create(Decoder *d, int64_t prompts, int64_t longest, int64_t max_rows, int64_t max_new)
+{
+    Arena *arena = arena_create("decoding lanes");
+    KvLanes *s = ARENA_NEW(arena, KvLanes, 1);
+    *s = (KvLanes){.d = d, .arena = arena, .n = kvlanes_count(d), .packed = packs(d)};
+    s->be = ARENA_NEW(arena, Backend *, s->n);
+    s->cache = ARENA_NEW(arena, KvCache *, s->n);
+    if (s->packed) create_weights(s);
+    for (int i = 0; i < s->n; i++) {
+        if (s->n > 1) s->be[i] = backend_cpu(1);
+        s->cache[i] = kvcache_open(d, s->be[i] != NULL ? s->be[i] : d->be, s->packed ? &s->weights : NULL, longest, prompts * longest, max_rows, max_new);
+    }
+    return s;
+}
+
+void kvlanes_destroy(KvLanes *s)
+{
+    if (s == NULL) return;
+    Backend *be = s->d->be;
+    for (int i = 0; i < s->n; i++) {
+        kvcache_destroy(s->cache[i]);
+        if (s->be[i] != NULL) s->be[i]->destroy(s->be[i]);
+    }
+    for (int64_t l = 0; s->packed && l < s->d->config.L; l++) {
+        for (int k = 0; k < N_SITES; k++) be->release(be, s->weights.layer[l].site[k].data);
+    }
+    be->release(be, s->weights.head.data);
+    be->release(be, s->merged);
+    arena_destroy(s->arena);
+}
+
+KvCache *kvlanes_cache(KvLanes *s, int lane)
+{
+    REQUIRE(lane >= 0 && lane < s->n, "lane %d of %d", lane, s->n);
+    return s->cache[lane];
+}
+
+void kvcache_chunk_create(KvCache *c, int64_t longest)
+{
+    const DecoderConfig *f = &c->d->config;
+    const int64_t rows = longest > CHUNK_ROWS ? longest : CHUNK_ROWS, all = rows + PANEL_PAD_ROWS, HD = f->H * f->D, kv = f->Hkv * f->D;
+    c->chunk = (KvChunk){.capacity = rows, .x = kvcache_new_real(c, all * f->C), .h = kvcache_new_real(c, all * f->C),
+                         .qkv = kvcache_new_real(c, all * (HD + 2 * kv)), .att = kvcache_new_real(c, all * HD), .act = kvcache_new_real(c, all * f->F),
+                         .r = kvcache_new_real(c, rows * (f->H + f->Hkv)), .lse = kvcache_new_real(c, rows * f->H),
+                         .raw = f->qk_norm ? kvcache_new_real(c, rows * (HD + kv)) : NULL};
+    c->chunk.offset = ARENA_NEW(c->arena, int32_t, rows + 1);
+}
+
+void kvcache_chunk_destroy(KvCache *c)
+{
+    real *all[] = {c->chunk.x, c->chunk.h, c->chunk.qkv, c->chunk.att, c->chunk.act, c->chunk.r, c->chunk.lse, c->chunk.raw};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) c->be->release(c->be, all[i]);
+}
+
+/* --- a chunk in a layer ---------------------------------------------------------------------------------------- */
+
+/* n rows of x to qkv. */
+static void chunk_qkv(KvCache *c, int64_t l, int64_t n, const int32_t *pos)
+{
+    Backend *be = c->be;
+    Decoder *d = c->d;
+    KvChunk *w = &c->chunk;
+    const DecoderConfig *f = &d->config;
+    const DecoderLayer *y = &d->layer[l];
+    const int64_t D = f->D, qk = (f->H + f->Hkv) * D, ld = qk + f->Hkv * D;
+    const real eps = (real)f->rms_eps;
+    be->rmsnorm(be, n, f->C, w->x, f->C, params_value(d->params, y->ln1), eps, w->h, f->C, w->r);
+    panel_linear(&c->weights->layer[l].site[SITE_QKV], n, w->h, f->C, 0, ld, false, w->qkv, ld);
+    if (f->attention_bias) be->add_bias(be, n, ld, w->qkv, ld, params_value(d->params, y->bq));
+    if (f->qk_norm) {
+        be->copy_2d(be, n, qk, w->qkv, ld, w->raw, qk);
+        for (int64_t h = 0; h < f->H + f->Hkv; h++) {
+            be->rmsnorm(be, n, D, w->raw + h * D, qk, params_value(d->params, h < f->H ? y->qn : y->kn), eps, w->qkv + h * D, ld, w->r);
+        }
+    }
+    be->rope(be, n, f->H + f->Hkv, D, pos, (real)f->rope_theta, 1, w->qkv, ld);
+}
+
+/* n rows of att to x. */
+static void chunk_after_attention(KvCache *c, int64_t l, int64_t n)
+{
+    KvChunk *w = &c->chunk;
+    const DecoderConfig *f = &c->d->config;
+    const PanelMatrix *site = c->weights->layer[l].site;
+    panel_linear(&site[SITE_O], n, w->att, f->H * f->D, 0, f->C, true, w->x, f->C);
+    c->be->rmsnorm(c->be, n, f->C, w->x, f->C, params_value(c->d->params, c->d->layer[l].ln2), (real)f->rms_eps, w->h, f->C, w->r);
+    panel_swiglu(&site[SITE_GU], n, w->h, f->C, w->act, f->F);
+    panel_linear(&site[SITE_DOWN], n, w->act, f->F, 0, f->C, true, w->x, f->C);
+}
+
+/* n rows of x to rows [at, at+n) of the logits. */
+static void chunk_logits(KvCache *c, int64_t at, int64_t n)
+{
+    KvChunk *w = &c->chunk;
+    const DecoderConfig *f = &c->d->config;
+    c->be->rmsnorm(c->be, n, f->C, w->x, f->C, params_value(c->d->params, c->d->norm), (real)f->rms_eps, w->h, f->C, w->r);
+    panel_linear(&c->weights->head, n, w->h, f->C, c->first_column, c->end_column, false, c->logits + at * f->V, f->V);
+}
+
+/* --- prompts --------------------------------------------------------------------------------------------------- */
+
+/* Prompts [b0,b1) to the prefix, and their last rows to x and last_q of the cache. */
+static void prefill_chunk(KvCache *c, const Packed *pk, int64_t b0, int64_t b1)
+{
+    Backend *be = c->be;
+    KvChunk *w = &c->chunk;
+    const DecoderConfig *f = &c->d->config;
+    const int64_t first = pk->h_offset[b0], n = pk->h_offset[b1] - first, HD = f->H * f->D, kv = f->Hkv * f->D, ld = HD + 2 * kv;
+    Packed part = {.B = b1 - b0, .T = n, .offset = w->offset, .h_offset = w->offset, .pos = pk->pos + first};
+    for (int64_t b = b0; b <= b1; b++) {
+        w->offset[b - b0] = (int32_t)(pk->h_offset[b] - first);
+        if (b < b1 && pk->h_offset[b + 1] - pk->h_offset[b] > part.max_len) part.max_len = pk->h_offset[b + 1] - pk->h_offset[b];
+    }
+    be->embed(be, n, f->C, c->h_token + first, params_value(c->d->params, c->d->embed), 1, w->x);
+    for (int64_t l = 0; l < f->L; l++) {
+        chunk_qkv(c, l, n, part.pos);
+        be->copy_2d(be, n, kv, w->qkv + HD, ld, c->prefix_k[l] + first * kv, kv);
+        be->copy_2d(be, n, kv, w->qkv + HD + kv, ld, c->prefix_v[l] + first * kv, kv);
+        if (l == f->L - 1) break;
+        be->attention(be, &part, f->H, f->Hkv, f->D, (real)(1.0 / sqrt((double)f->D)), (Dropout){0}, w->qkv, ld, w->qkv + HD, w->qkv + HD + kv, ld, w->att,
+                      w->lse);
+        chunk_after_attention(c, l, n);
+    }
+    for (int64_t b = b0; b < b1; b++) {
+        const int64_t last = w->offset[b - b0 + 1] - 1;
+        memcpy(c->x + b * f->C, w->x + last * f->C, (size_t)f->C * sizeof(real));
+        memcpy(c->last_q + b * ld, w->qkv + last * ld, (size_t)ld * sizeof(real));
+    }
+}
+
+/* The rest of the last layer, for the last row of every prompt. */
+static void finish_prompts(KvCache *c)
+{
+    KvChunk *w = &c->chunk;
+    const DecoderConfig *f = &c->d->config;
+    const int64_t L = f->L - 1, ld = (f->H + 2 * f->Hkv) * f->D;
+    for (int64_t b = 0; b < c->B; b++) c->owner[b] = (int32_t)b;
+    for (int64_t at = 0; at < c->B; at += w->capacity) {
+        const int64_t n = c->B - at < w->capacity ? c->B - at : w->capacity;
+        memcpy(w->x, c->x + at * f->C, (size_t)(n * f->C) * sizeof(real));
+        c->be->attention_decode(c->be, n, f->H, f->Hkv, f->D, (real)(1.0 / sqrt((double)f->D)), c->last_q + at * ld, ld, c->owner + at, c->prefix_offset,
+                                c->prefix_k[L], c->prefix_v[L], 0, 0, NULL, NULL, w->att);
+        chunk_after_attention(c, L, n);
+        chunk_logits(c, at, n);
+    }
+}
+
+const real *kvcache_chunked_prefill(KvCache *c, const Packed *pk, const int32_t *tokens)
+{
+    REQUIRE(c->weights->ready, "a lane's prefill before kvlanes_begin");
+    memcpy(c->h_token, tokens, (size_t)pk->T * sizeof *tokens);
+    for (int64_t b0 = 0, b1; b0 < pk->B; b0 = b1) {
+        REQUIRE(pk->h_offset[b0 + 1] - pk->h_offset[b0] <= c->chunk.capacity, "a prompt of %d tokens", pk->h_offset[b0 + 1] - pk->h_offset[b0]);
+        for (b1 = b0 + 1; b1 < pk->B && pk->h_offset[b1 + 1] - pk->h_offset[b0] <= CHUNK_ROWS;) b1++;
+        prefill_chunk(c, pk, b0, b1);
+    }
+    finish_prompts(c);
+    return c->logits;
+}
+
+/* --- beams ----------------------------------------------------------------------------------------------------- */
+
+/* Own keys (or values) of rows [r0,r1): those of their parents, then the new ones. */
+static void extend_rows(const KvCache *c, int64_t r0, int64_t r1, const int32_t *parent, const real *old, const real *fresh, int64_t ld, real *out)
+{
+    const int64_t width = c->d->config.Hkv * c->d->config.D, n_old = c->n_new;
+    for (int64_t r = r0; r < r1; r++, fresh += ld) {
+        real *own = out + r * (n_old + 1) * width;
+        if (n_old > 0) memcpy(own, old + parent[r] * n_old * width, (size_t)(n_old * width) * sizeof(real));
+        memcpy(own + n_old * width, fresh, (size_t)width * sizeof(real));
+    }
+}
+
+static void step_chunk(KvCache *c, int64_t r0, int64_t r1, const int32_t *parent)
+{
+    Backend *be = c->be;
+    KvChunk *w = &c->chunk;
+    const DecoderConfig *f = &c->d->config;
+    const int64_t HD = f->H * f->D, kv = f->Hkv * f->D, ld = HD + 2 * kv, n = c->n_new + 1, now = n & 1, before = 1 - now, rows = r1 - r0;
+    be->embed(be, rows, f->C, c->h_token + r0, params_value(c->d->params, c->d->embed), 1, w->x);
+    for (int64_t l = 0; l < f->L; l++) {
+        chunk_qkv(c, l, rows, c->pos + r0);
+        extend_rows(c, r0, r1, parent, c->suffix_k[before][l], w->qkv + HD, ld, c->suffix_k[now][l]);
+        extend_rows(c, r0, r1, parent, c->suffix_v[before][l], w->qkv + HD + kv, ld, c->suffix_v[now][l]);
+        be->attention_decode(be, rows, f->H, f->Hkv, f->D, (real)(1.0 / sqrt((double)f->D)), w->qkv, ld, c->owner + r0, c->prefix_offset, c->prefix_k[l],
+                             c->prefix_v[l], n, n, c->suffix_k[now][l] + r0 * n * kv, c->suffix_v[now][l] + r0 * n * kv, w->att);
+        chunk_after_attention(c, l, rows);
+    }
+    chunk_logits(c, r0, rows);
+}
+
+const real *kvcache_chunked_step(KvCache *c, int64_t R, const int32_t *owner, const int32_t *parent)
+{
+    for (int64_t r0 = 0, r1; r0 < R; r0 = r1) {
+        for (r1 = r0; r1 < R;) { /* the beams of whole prompts, while they fit */
+            int64_t next = r1 + 1;
+            while (next < R && owner[next] == owner[r1]) next++;
+            if (next - r0 > CHUNK_ROWS && r1 > r0) break;
+            r1 = next;
+        }
+        if (r1 - r0 > c->chunk.capacity) r1 = r0 + c->chunk.capacity;
+        step_chunk(c, r0, r1, parent);
+    }
+    return c->logits;
+}

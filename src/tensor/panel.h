@@ -1,0 +1,36 @@
+/* tensor/panel.h -- weights kept in panels, and the products of cached decoding on them, for the thread that calls.
+ *
+ * Training multiplies each weight matrix a few times and then changes it; decoding multiplies the same matrices by a few dozen rows thousands of times.
+ * So they are packed once into the panels that the register tiles of gemm_kernel.h read (GEMM_COLS columns, contiguous over k), and rows come in chunks
+ * small enough that everything between two products stays in the second-level cache. Host memory only: this serves the cpu backend.
+ *
+ * Row matrices given as A must have GEMM_ROWS readable rows after the last one (their contents do not matter): tiles are whole.
+ * Each result is one accumulator that adds over k in order: it depends neither on the other rows nor on their number.
+ */
+#ifndef DIGR_TENSOR_PANEL_H
+#define DIGR_TENSOR_PANEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/dims.h"
+
+typedef struct PanelMatrix {
+    int64_t n, k;  /* y (m,n) = x (m,k) W^T, W (n,k) */
+    bool paired;   /* columns n/2 + j beside columns j: gate and up */
+    real *data;    /* panel_count(n,k) elements, 64-byte aligned */
+} PanelMatrix;
+
+enum { PANEL_PAD_ROWS = 12 }; /* rows to leave behind the last row of A */
+
+/* panel_count -- elements to allocate; for paired matrices n is both halves together. */
+int64_t panel_count(int64_t n, int64_t k, bool paired);
+/* panel_pack -- W (n,k) with stride k into w->data; w's other fields are given. */
+void panel_pack(const PanelMatrix *w, const real *W);
+
+/* panel_linear -- C (m,n) = A W^T, or C += A W^T with `add`; only columns [first,end) are written. Not for paired matrices. */
+void panel_linear(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, int64_t first, int64_t end, bool add, real *C, int64_t ldc);
+/* panel_swiglu -- y (m,n/2) = silu(A G^T) * (A U^T), G the first half of a paired W's rows and U the second. */
+void panel_swiglu(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, real *y, int64_t ldy);
+
+#endif
