@@ -255,7 +255,7 @@ START_TEST(refusals)
     BeamResult r = {.item = item, .unseen_item = unseen};
     ck_assert_int_eq(beam_search(s, 2, w.offset, w.prompt, none, everything, &r), OK);
     ck_assert_int_eq(beam_search(s, 2, w.offset, w.prompt, all, everything, &r), E_INPUT);
-    ck_assert_msg(strstr(status_message(), "no item is allowed (prompt 1))") != NULL, "%s", status_message());
+    ck_assert_msg(strstr(status_message(), "no item is allowed (prompt 1)") != NULL, "%s", status_message());
     ck_assert_int_eq(beam_search(s, 2, empty, w.prompt, none, everything, &r), E_INPUT);
     ck_assert_int_eq(beam_search(s, 2, too_long, w.prompt, none, everything, &r), E_INPUT);
     ck_assert_int_eq(beam_search(s, 2, w.offset, w.prompt, none, everything, &r), OK); /* still usable */

@@ -63,14 +63,17 @@ const real *kvcache_step(KvCache *c, int64_t R, const int32_t *token, const int3
 void kvcache_columns(KvCache *c, int64_t first, int64_t end);
 Backend *kvcache_backend(const KvCache *c); /* where its logits are and its work is done */
 
-/* Lanes: caches that threads use side by side, each for prompts of its own. On the cpu backend there is one a thread of the backend, each computing on the
- * thread that calls it, from weights in panels (tensor/panel.h) that all share, adapters merged in; elsewhere there is one, an ordinary cache. */
+/* Lanes: caches that work side by side, each for prompts of its own. On the cpu backend there is one for each lane of the backend, computing on the thread
+ * that calls it, from weights in panels (tensor/panel.h) that all share, adapters merged in; elsewhere there is one, an ordinary cache. */
 typedef struct KvLanes KvLanes;
-int kvlanes_count(const Decoder *d); /* how many there will be */
+int kvlanes_count(const Decoder *d);    /* how many there will be */
+int64_t kvlanes_rows(const Decoder *d); /* beams worth decoding together in one: enough for its products, few enough for its cache */
 /* prompts, longest: of a lane's batch, and tokens of one of them. max_rows, max_new: as above, of a lane. */
 KvLanes *kvlanes_create(Decoder *d, int64_t prompts, int64_t longest, int64_t max_rows, int64_t max_new);
 void kvlanes_destroy(KvLanes *l);
 KvCache *kvlanes_cache(KvLanes *l, int lane);
+/* kvlanes_each -- each_lane of the backend: work(lane, i, arg) for every lane i, side by side. */
+void kvlanes_each(KvLanes *l, void (*work)(Backend *lane, int i, void *arg), void *arg);
 /* kvlanes_begin -- takes over the present parameters. To be called before the prefills that follow a change of theirs; not from several threads. */
 void kvlanes_begin(KvLanes *l);
 

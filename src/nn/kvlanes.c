@@ -10,13 +10,13 @@
 
 #include "nn/kvcache_internal.h"
 
-enum { CHUNK_ROWS = 96 };
+enum { CHUNK_ROWS = 96, LANE_ROWS = 192, WIDE_ROWS = 1280 };
 
 struct KvLanes {
     Decoder *d;
     Arena *arena;
     int n;
-    Backend **be;       /* (n) of one thread; NULL: the decoder's own */
+    Backend **be;       /* (n) the lanes of the backend */
     KvCache **cache;    /* (n) */
     KvWeights weights;
     real *merged;       /* (largest site) with adapters: a weight with its adapters added */
@@ -65,16 +65,8 @@ void kvlanes_begin(KvLanes *s)
     if (!s->packed) return;
     s->weights.ready = true;
     REQUIRE(d->lora == NULL || s->merged != NULL, "adapters were attached after these lanes were made");
-    const int threads = d->lora == NULL ? s->n : 1;
-    const int64_t sites = d->config.L * N_SITES;
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-    for (int64_t i = 0; i <= sites; i++) {
-        if (i < sites) {
-            pack_site(s, i / N_SITES, (Site)(i % N_SITES));
-        } else {
-            panel_pack(&s->weights.head, params_value(d->params, d->head));
-        }
-    }
+    for (int64_t i = 0; i < d->config.L * N_SITES; i++) pack_site(s, i / N_SITES, (Site)(i % N_SITES));
+    panel_pack(&s->weights.head, params_value(d->params, d->head));
 }
 
 /* --- creation -------------------------------------------------------------------------------------------------- */
@@ -86,7 +78,18 @@ static bool packs(const Decoder *d)
 
 int kvlanes_count(const Decoder *d)
 {
-    return packs(d) && d->be->threads > 1 ? d->be->threads : 1;
+    return d->be->lanes;
+}
+
+int64_t kvlanes_rows(const Decoder *d)
+{
+    return packs(d) ? LANE_ROWS : WIDE_ROWS;
+}
+
+static void note_lane(Backend *lane, int i, void *arg)
+{
+    KvLanes *s = arg;
+    s->be[i] = lane;
 }
 
 KvLanes *kvlanes_create(Decoder *d, int64_t prompts, int64_t longest, int64_t max_rows, int64_t max_new)
@@ -96,11 +99,10 @@ KvLanes *kvlanes_create(Decoder *d, int64_t prompts, int64_t longest, int64_t ma
     *s = (KvLanes){.d = d, .arena = arena, .n = kvlanes_count(d), .packed = packs(d)};
     s->be = ARENA_NEW(arena, Backend *, s->n);
     s->cache = ARENA_NEW(arena, KvCache *, s->n);
+    d->be->each_lane(d->be, note_lane, s);
     if (s->packed) create_weights(s);
-    for (int i = 0; i < s->n; i++) {
-        if (s->n > 1) s->be[i] = backend_cpu(1);
-        s->cache[i] = kvcache_open(d, s->be[i] != NULL ? s->be[i] : d->be, s->packed ? &s->weights : NULL, longest, prompts * longest, max_rows, max_new);
-    }
+    for (int i = 0; i < s->n; i++)
+        s->cache[i] = kvcache_open(d, s->be[i], s->packed ? &s->weights : NULL, longest, prompts * longest, max_rows, max_new);
     return s;
 }
 
@@ -108,10 +110,7 @@ void kvlanes_destroy(KvLanes *s)
 {
     if (s == NULL) return;
     Backend *be = s->d->be;
-    for (int i = 0; i < s->n; i++) {
-        kvcache_destroy(s->cache[i]);
-        if (s->be[i] != NULL) s->be[i]->destroy(s->be[i]);
-    }
+    for (int i = 0; i < s->n; i++) kvcache_destroy(s->cache[i]);
     for (int64_t l = 0; s->packed && l < s->d->config.L; l++) {
         for (int k = 0; k < N_SITES; k++) be->release(be, s->weights.layer[l].site[k].data);
     }
@@ -124,6 +123,11 @@ KvCache *kvlanes_cache(KvLanes *s, int lane)
 {
     REQUIRE(lane >= 0 && lane < s->n, "lane %d of %d", lane, s->n);
     return s->cache[lane];
+}
+
+void kvlanes_each(KvLanes *s, void (*work)(Backend *lane, int i, void *arg), void *arg)
+{
+    s->d->be->each_lane(s->d->be, work, arg);
 }
 
 void kvcache_chunk_create(KvCache *c, int64_t longest)

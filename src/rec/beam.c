@@ -10,20 +10,13 @@
 #include "rec/beam.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "rec/beam_common.h"
+#include "rec/beam_heap.h"
 
 enum { LIST_ALL = 0, LIST_UNSEEN = 1, N_LISTS = 2 };
-
-/* A prefix: a node of the trie and the sum of its log-probabilities. row: the decoder row that holds it, -1 for finished ones.
- * The score is always a value of `real`, so that lists are in order for whoever reads the scores as printed. */
-typedef struct Beam {
-    double score;
-    int32_t node, low, row; /* low: lowest item id below node, breaks ties */
-} Beam;
 
 /* A batch on its way, and all that one thread needs for it. */
 typedef struct Lane {
@@ -43,8 +36,9 @@ typedef struct Lane {
     /* prompts built from rows */
     int64_t *offset, *ex_offset; /* (P+1) */
     int32_t *token, *ex;
-    int64_t fault; /* first prompt with a fault, -1 */
+    int64_t fault; /* first prompt with a fault */
     Status code;   /* its kind */
+    BeamWork work;
 } Lane;
 
 struct BeamSearch {
@@ -97,15 +91,6 @@ static void create_lane(BeamSearch *s, Lane *w, KvCache *cache)
     w->heap = ARENA_NEW(a, Beam, s->W);
 }
 
-/* prompts_together -- about a thousand rows keep the products of a wide backend busy; a lane needs a few chunks, and its prompts' keys in the cache. */
-static int64_t prompts_together(const BeamSearch *s)
-{
-    const bool serial = strcmp(decoder_params(s->d)->be->name, "cpu") == 0;
-    int64_t wanted = (serial ? 160 : 1280) / s->W;
-    if (s->o.max_prompts > 0) wanted = (s->o.max_prompts + s->n_lanes - 1) / s->n_lanes;
-    return wanted < 1 ? 1 : wanted;
-}
-
 BeamSearch *beam_create(Decoder *d, const Trie *trie, const BeamOptions *options)
 {
     REQUIRE(options->width >= 1 && options->top_k >= 1 && options->top_k <= options->width && options->max_prompt >= 1,
@@ -126,7 +111,7 @@ BeamSearch *beam_create(Decoder *d, const Trie *trie, const BeamOptions *options
     s->W = options->width < s->x.N ? options->width : s->x.N;
     if (s->W < 1) s->W = 1;
     s->n_lanes = kvlanes_count(d);
-    s->P = prompts_together(s);
+    s->P = s->o.max_prompts > 0 ? (s->o.max_prompts + s->n_lanes - 1) / s->n_lanes : (kvlanes_rows(d) + s->W - 1) / s->W;
     s->o.max_prompts = s->P * s->n_lanes;
     int64_t rows = s->n_lists * s->W;
     s->max_rows = s->P * (rows < s->x.most_inner ? rows : s->x.most_inner);
@@ -151,58 +136,14 @@ void beam_destroy(BeamSearch *s)
 
 const BeamOptions *beam_options(const BeamSearch *s) { return &s->o; }
 
-/* ---- heap of the W best, worst on top --------------------------------------------------------------------------------- */
-
-static bool worse(const Beam *a, const Beam *b)
+BeamWork beam_work(const BeamSearch *s)
 {
-    return a->score < b->score || (a->score == b->score && a->low > b->low);
-}
-
-static void sift_down(Beam *h, int64_t n, int64_t i)
-{
-    Beam x = h[i];
-    for (;;) {
-        int64_t c = 2 * i + 1;
-        if (c >= n) break;
-        if (c + 1 < n && worse(&h[c + 1], &h[c])) c++;
-        if (!worse(&h[c], &x)) break;
-        h[i] = h[c];
-        i = c;
+    BeamWork sum = {0};
+    for (int i = 0; i < s->n_lanes; i++) {
+        const BeamWork *w = &s->lane[i].work;
+        sum = (BeamWork){sum.prompts + w->prompts, sum.prompt_tokens + w->prompt_tokens, sum.rows + w->rows, sum.logits + w->logits};
     }
-    h[i] = x;
-}
-
-static void sift_up(Beam *h, int64_t i)
-{
-    Beam x = h[i];
-    while (i > 0) {
-        int64_t up = (i - 1) / 2;
-        if (!worse(&x, &h[up])) break;
-        h[i] = h[up];
-        i = up;
-    }
-    h[i] = x;
-}
-
-static void heap_offer(Beam *h, int64_t *n, int64_t capacity, Beam x)
-{
-    if (*n < capacity) {
-        h[*n] = x;
-        sift_up(h, (*n)++);
-    } else if (worse(&h[0], &x)) {
-        h[0] = x;
-        sift_down(h, capacity, 0);
-    }
-}
-
-/* heap_drain -- heap to `out`, best first. */
-static void heap_drain(Beam *h, int64_t n, Beam *out)
-{
-    for (int64_t left = n; left > 0; left--) {
-        out[left - 1] = h[0];
-        h[0] = h[left - 1];
-        sift_down(h, left - 1, 0);
-    }
+    return sum;
 }
 
 /* ---- selection for one prompt ----------------------------------------------------------------------------------------- */
@@ -327,10 +268,13 @@ static int64_t plan_rows(Lane *w, int64_t B)
 
 /* ---- one batch -------------------------------------------------------------------------------------------------------- */
 
-static void want_columns(Lane *w, int64_t level)
+/* want_columns -- of R rows at a level: those that the level has, or the vocabulary. */
+static void want_columns(Lane *w, int64_t R, int64_t level)
 {
     const BeamSearch *s = w->s;
-    if (s->o.score == BEAM_RENORM && s->trie->depth > level) kvcache_columns(w->cache, s->x.column[2 * level], s->x.column[2 * level + 1]);
+    const int32_t *column = s->x.column + 2 * level;
+    if (s->o.score == BEAM_RENORM) kvcache_columns(w->cache, column[0], column[1]);
+    w->work.logits += R * (s->o.score == BEAM_RENORM ? column[1] - column[0] : s->V);
 }
 
 /* normalise -- log-sum-exp over the vocabulary of R rows (BEAM_MASK), and the logits where the host can read them. */
@@ -369,7 +313,9 @@ static Status search_batch(Lane *w, int64_t B, const int64_t *offset, const int3
 {
     const BeamSearch *s = w->s;
     TRY(prompt_pack_set(&w->prompts, B, offset, token, s->o.max_prompt));
-    want_columns(w, 0);
+    want_columns(w, B, 0);
+    w->work.prompts += B;
+    w->work.prompt_tokens += offset[B] - offset[0];
     const real *logits = kvcache_prefill(w->cache, &w->prompts.packed, w->prompts.token);
     for (int64_t i = 0; i < B * N_LISTS; i++) {
         w->kept[i * s->W] = (Beam){0, 0, s->x.low[0], (int32_t)(i / N_LISTS)};
@@ -382,8 +328,10 @@ static Status search_batch(Lane *w, int64_t B, const int64_t *offset, const int3
         for (int64_t p = 0; p < B; p++) select_prompt(w, p, host, ex_offset, ex_item);
         if (w->code != OK) return OK; /* reported with its number by the caller */
         R = plan_rows(w, B);
-        want_columns(w, level + 1);
-        if (R > 0) logits = kvcache_step(w->cache, R, w->row_token, w->row_owner, w->row_parent);
+        if (R == 0) break;
+        want_columns(w, R, level + 1);
+        w->work.rows += R;
+        logits = kvcache_step(w->cache, R, w->row_token, w->row_owner, w->row_parent);
     }
     write_result(w, B, at, result);
     return OK;
@@ -423,29 +371,45 @@ static Status search_part(Lane *w, const Source *from, int64_t at, int64_t B, co
     return OK;
 }
 
-/* search_all -- all prompts, a part at a time, by whichever lane is free; every part is independent. The first part that fails decides the report. */
-static Status search_all(BeamSearch *s, const Source *from, const BeamResult *result, Progress *progress)
+/* A search over all prompts: parts are taken by whichever lane is free, and each is independent of the others. */
+typedef struct Job {
+    BeamSearch *s;
+    const Source *from;
+    const BeamResult *result;
+    Progress *progress;
+    int64_t part, next, done, failed; /* prompts of a part; first prompt not taken; finished ones; first part that failed */
+} Job;
+
+static void run_lane(Backend *lane, int i, void *arg)
 {
-    kvlanes_begin(s->lanes);
-    int64_t part = (from->n + s->n_lanes - 1) / s->n_lanes, done = 0, failed = INT64_MAX;
-    if (part > s->P) part = s->P;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(s->n_lanes) if (from->n > 1)
-    for (int64_t at = 0; at < from->n; at += part) {
-        const int64_t B = from->n - at < part ? from->n - at : part;
-        int64_t stop;
-#pragma omp atomic read
-        stop = failed;
-        if (at > stop) continue;
-        const Status status = search_part(&s->lane[omp_get_thread_num()], from, at, B, result);
+    (void)lane;
+    Job *j = arg;
+    for (;;) {
+        int64_t at;
+#pragma omp atomic capture
+        { at = j->next; j->next += j->part; }
+        if (at >= j->from->n) return;
+        const int64_t B = j->from->n - at < j->part ? j->from->n - at : j->part;
+        const Status status = search_part(&j->s->lane[i], j->from, at, B, j->result);
 #pragma omp critical(beam_search_done)
         {
-            done += B;
-            if (status == OK && progress) progress_update(progress, done, NULL);
-            if (status != OK && at < failed) failed = at;
+            j->done += B;
+            if (status == OK && j->progress) progress_update(j->progress, j->done, NULL);
+            if (status != OK && at < j->failed) j->failed = at;
         }
+        if (status != OK) return;
     }
-    if (failed == INT64_MAX) return OK;
-    return search_part(&s->lane[0], from, failed, from->n - failed < part ? from->n - failed : part, result); /* again, to report on this thread */
+}
+
+static Status search_all(BeamSearch *s, const Source *from, const BeamResult *result, Progress *progress)
+{
+    Job j = {.s = s, .from = from, .result = result, .progress = progress, .part = (from->n + s->n_lanes - 1) / s->n_lanes, .failed = INT64_MAX};
+    if (from->n == 0) return OK;
+    if (j.part > s->P) j.part = s->P;
+    kvlanes_begin(s->lanes);
+    kvlanes_each(s->lanes, run_lane, &j);
+    if (j.failed == INT64_MAX) return OK;
+    return search_part(&s->lane[0], from, j.failed, from->n - j.failed < j.part ? from->n - j.failed : j.part, result); /* again, to report on this thread */
 }
 
 Status beam_search(BeamSearch *s, int64_t n, const int64_t *offset, const int32_t *token, const int64_t *ex_offset,

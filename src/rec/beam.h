@@ -38,7 +38,7 @@ typedef struct BeamOptions {
     BeamScore score;
     bool unseen;         /* also rank without the excluded items */
     int64_t max_prompt;  /* longest prompt, in tokens */
-    int64_t max_prompts; /* prompts decoded together; 0: a good default for `width` */
+    int64_t max_prompts; /* prompts decoded together, of all threads; 0: a good default for `width` */
 } BeamOptions;
 
 typedef struct BeamSearch BeamSearch;
@@ -47,6 +47,10 @@ typedef struct BeamSearch BeamSearch;
 BeamSearch *beam_create(Decoder *d, const Trie *trie, const BeamOptions *options);
 void beam_destroy(BeamSearch *s); /* NULL allowed */
 const BeamOptions *beam_options(const BeamSearch *s);
+
+/* Work done since the search was made: prompts, prefixes that went through the decoder (one token each), and logits computed. */
+typedef struct BeamWork { int64_t prompts, prompt_tokens, rows, logits; } BeamWork;
+BeamWork beam_work(const BeamSearch *s);
 
 /* Results for n prompts, caller's host memory. Lists shorter than top_k (fewer items than top_k) end with item -1, score -INFINITY. */
 typedef struct BeamResult {

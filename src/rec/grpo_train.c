@@ -135,8 +135,7 @@ static Status trainer_create(Trainer *t)
     TRY(choose_valid(t));
     if (o->beam > t->in->data->N || o->beam < 10) return FAIL(E_USAGE, "use 10 to the number of items", "--beam %lld", (long long)o->beam);
     alloc_step(t);
-    RolloutOptions rollout = {.method = o->method, .G = o->G, .temperature = o->temperature, .max_prompt = policy->max_prompt, .seed = o->seed,
-                              .max_prompts = o->prompts < 64 ? o->prompts : 64};
+    RolloutOptions rollout = {.method = o->method, .G = o->G, .temperature = o->temperature, .max_prompt = policy->max_prompt, .seed = o->seed};
     t->rollout = rollout_create(policy->decoder, policy->trie, &rollout);
     rollout.method = ROLLOUT_SAMPLE; /* the reference only scores */
     t->reference = rollout_create(reference->decoder, reference->trie, &rollout);

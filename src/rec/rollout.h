@@ -25,7 +25,7 @@ typedef struct RolloutOptions {
     int64_t G;           /* completions a prompt */
     double temperature;  /* > 0 */
     int64_t max_prompt;  /* longest prompt, tokens */
-    int64_t max_prompts; /* prompts decoded together; 0: a good default */
+    int64_t max_prompts; /* prompts decoded together, of all threads; 0: a good default */
     uint64_t seed;
 } RolloutOptions;
 

@@ -1,79 +1,167 @@
-/* tests/bench/bench_beam.c -- users/s of constrained beam search: a random S model (or another) over a random catalogue.
+/* tests/bench/bench_beam.c -- users/s of constrained beam search at two model sizes over a random catalogue, beside PyTorch's.
  *
- *   bench_beam [--layers 4 --width 128 --items 12000 --users 2048 --history 8 --beam 20 --unseen 0 --score mask --batch 0 --threads 0]
- *
- * A prompt holds `history` items (3 tokens each and <bos>). Weights and SIDs are random, so the search meets as many prefixes as a trained model or more.
+ * 20 items of 4 codes make a prompt of 80 tokens. Weights and SIDs are random, so the search meets as many prefixes as a trained model or more.
+ * Scores: `mask` is the softmax over the vocabulary, what peers compute; `renorm` the softmax over what the trie allows, what 10_evaluate uses for models
+ * that 08_sft trained by default (logits of one level's columns, nothing for prefixes with one continuation). Rounds alternate, medians are printed.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cli.h"
 #include "base/log.h"
-#include "base/rng.h"
+#include "bench/bench_ceiling.h"
+#include "bench/bench_decode.h"
 #include "rec/beam_model.h"
 
-static int64_t layers, width, items, codes, users, history, beam, batch, threads, repeats;
+static int64_t items, users, history, beam, batch, threads, rounds;
 static bool unseen;
-static const char *score;
+static const char *size, *peer;
+static double seconds;
 
-static const CliOption options[] = {
-    {"layers", CLI_INT, &layers, "4", 1, 64, "", "transformer layers", NULL},
-    {"width", CLI_INT, &width, "128", 16, 4096, "", "hidden size; heads of 32", NULL},
+static const CliOption OPTIONS[] = {
+    {"size", CLI_ENUM, &size, "all", 0, 0, "", "S: 4 layers of 128, M: 6 of 256", "S|M|L|all"},
+    {"beam", CLI_INT, &beam, "0", 0, 10000, "", "width; 0: 20 and 50", NULL},
+    {"batch", CLI_INT, &batch, "32", 0, 100000, "", "prompts decoded together; 0 = default", NULL},
     {"items", CLI_INT, &items, "12000", 1, 10000000, "", "catalogue", NULL},
-    {"codes", CLI_INT, &codes, "256", 2, 65536, "", "codes a level", NULL},
-    {"users", CLI_INT, &users, "2048", 1, 10000000, "", "prompts", NULL},
-    {"history", CLI_INT, &history, "8", 0, 1000, "items", "of a prompt", NULL},
-    {"beam", CLI_INT, &beam, "20", 1, 10000, "", "width", NULL},
+    {"history", CLI_INT, &history, "20", 1, 1000, "items", "of a prompt, 4 tokens each", NULL},
     {"unseen", CLI_FLAG, &unseen, "0", 0, 1, "", "also rank without the history", NULL},
-    {"score", CLI_ENUM, &score, "mask", 0, 0, "", "scores", "mask|renorm"},
-    {"batch", CLI_INT, &batch, "0", 0, 100000, "", "prompts a batch; 0 = default", NULL},
-    {"repeats", CLI_INT, &repeats, "3", 1, 1000, "", "the best is printed", NULL},
+    {"users", CLI_INT, &users, "512", 1, 10000000, "", "of a round", NULL},
+    {"rounds", CLI_INT, &rounds, "5", 1, 1000, "", "the median is printed", NULL},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "0 = all cores", NULL},
+    {"peer", CLI_STR, &peer, "tests/bench/peer_torch_beam.py", 0, 0, "", "PyTorch program to run in turns; empty: none", NULL},
+    {"seconds", CLI_REAL, &seconds, "2", 0.01, 3600, "s", "of each run of the peer", NULL},
     CLI_END};
 
-static BeamModel make_model(Arena *a, Backend *be, Rng *r)
+enum { N_SCORES = 2, MAX_CASES = 6 };
+static const BeamScore SCORES[N_SCORES] = {BEAM_MASK, BEAM_RENORM};
+static const char *const SCORE_NAMES[N_SCORES] = {"mask", "renorm"};
+
+typedef struct Case {
+    char size;
+    int64_t beam;
+    double rate[N_SCORES], torch[2];
+} Case;
+
+/* What users wait for, and the same when the threads have the cores to themselves. */
+typedef struct Clock { double wall, cpu; } Clock;
+static Clock clock_now(void) { return (Clock){time_now_s(), decode_cpu_s()}; }
+
+static BeamSearch *open_search(const DecodeModel *m, BeamScore score, int64_t width)
 {
-    BeamModel m = {0};
-    int32_t *code = ARENA_NEW(a, int32_t, items * 3);
-    for (int64_t i = 0; i < items * 3; i++) code[i] = (int32_t)rng_below(r, (uint64_t)codes);
-    m.catalogue = catalogue_from_codes(a, items, 3, codes, code);
-    m.vocab = vocab_create(a, m.catalogue, -1, NULL, 0);
-    MUST(trie_from_catalogue(a, m.catalogue, m.vocab->sid_base, &m.trie));
-    m.builder = (SequenceBuilder){.vocab = m.vocab, .catalogue = m.catalogue, .max_history = history > 0 ? history : 1};
-    m.max_prompt = sequence_prompt_capacity(&m.builder);
-    DecoderConfig config = {.V = m.vocab->V, .C = width, .L = layers, .H = width / 32, .Hkv = width / 32, .D = 32, .F = 3 * width, .rope_theta = 1e4,
-                            .rms_eps = 1e-6, .tied = true};
-    m.decoder = decoder_create(be, &config, m.max_prompt, false);
-    decoder_init(m.decoder, 1);
-    return m;
+    return beam_create(m->decoder, m->trie, &(BeamOptions){.width = width, .top_k = width < 20 ? width : 20, .unseen = unseen, .max_prompt = m->max_prompt,
+                                                           .max_prompts = batch, .score = score});
+}
+
+static void one_round(BeamSearch *s, const DecodeModel *m, const Rows *rows, int32_t *item)
+{
+    MUST(beam_rank_rows(s, &m->builder, rows, NULL, users, &(BeamResult){.item = item, .unseen_item = item + users * 20}, NULL));
+}
+
+/* Multiplications and additions of the work that was done. */
+static double flop_of(const DecoderConfig *c, const BeamWork *w)
+{
+    const double n = (double)w->prompt_tokens / (double)w->prompts, own = decode_prompt_flop(c, n);
+    return (double)w->prompts * own + (double)w->rows * decode_row_flop(c, n) + 2.0 * (double)w->logits * (double)c->C;
+}
+
+static void bench_case(Case *k, Backend *be)
+{
+    Arena *a = arena_create("bench");
+    bench_memory_reset();
+    DecoderConfig config = bench_config(k->size);
+    DecodeModel m = decode_model(a, be, &config, items, history);
+    Rows rows = decode_rows(a, users, history, items);
+    int32_t *item = ARENA_NEW(a, int32_t, 2 * users * 20);
+    BeamSearch *s[N_SCORES];
+    double *wall[N_SCORES], *cpu[N_SCORES], *torch[2], peak = 0, mb = 0;
+    for (int i = 0; i < N_SCORES; i++) {
+        s[i] = open_search(&m, SCORES[i], k->beam);
+        wall[i] = ARENA_NEW(a, double, rounds);
+        cpu[i] = ARENA_NEW(a, double, rounds);
+        torch[i] = ARENA_NEW(a, double, rounds);
+        one_round(s[i], &m, &rows, item); /* warm up */
+    }
+    for (int64_t r = 0; r < rounds; r++) {
+        for (int i = 0; i < N_SCORES; i++) {
+            const Clock from = clock_now();
+            one_round(s[i], &m, &rows, item);
+            const Clock to = clock_now();
+            wall[i][r] = to.wall - from.wall;
+            cpu[i][r] = to.cpu - from.cpu;
+        }
+        if (r == 0) mb = bench_peak_mb();
+        const double rate = ceiling_peak_gflops(be);
+        if (rate > peak) peak = rate;
+        for (int i = 0; i < 2; i++) torch[i][r] = decode_peer(peer, &config, 4 * history, items, k->beam, batch > 0 ? batch : 32, be->threads, i, seconds);
+    }
+    for (int i = 0; i < 2; i++) k->torch[i] = bench_median(torch[i], rounds);
+    for (int i = 0; i < N_SCORES; i++) {
+        const double t = bench_median(wall[i], rounds), c = bench_median(cpu[i], rounds);
+        const BeamWork w = beam_work(s[i]);
+        const double flop = flop_of(&config, &w) / (double)(rounds + 1);
+        k->rate[i] = (double)users / t;
+        printf("{\"bench\":\"beam\",\"size\":\"%c\",\"beam\":%lld,\"score\":\"%s\",\"prompt\":%lld,\"items\":%lld,\"batch\":%lld,\"precision\":\"fp32\",\"threads\":%d,"
+               "\"users_per_s\":%.0f,\"users_per_cpu_s\":%.0f,\"rows_per_user\":%.1f,\"gflop_per_s\":%.1f,\"gemm_peak_gflop_per_s\":%.1f,\"share_of_peak\":%.3f,"
+               "\"torch_fp32_users_per_s\":%.0f,\"torch_bf16_users_per_s\":%.0f,\"peak_mb\":%.0f}\n", k->size, (long long)k->beam, SCORE_NAMES[i],
+               (long long)(4 * history), (long long)items, (long long)batch, be->threads, k->rate[i], (double)users / c, (double)w.rows / (double)w.prompts,
+               flop / t * 1e-9, peak, flop / t * 1e-9 / peak, k->torch[0], k->torch[1], mb);
+        fflush(stdout);
+        beam_destroy(s[i]);
+    }
+    decoder_destroy(m.decoder);
+    arena_destroy(a);
+}
+
+/* Users a second on 2 cores with AVX-512 and AMX, PyTorch 1.13: S 20, S 50, M 20, M 50. */
+static const double ELSEWHERE[2][4] = {{357, 222, 94, 56}, {680, 422, 217, 133}};
+
+static void print_row(const char *name, const Case *k, int n, int what)
+{
+    printf("%-58s", name);
+    for (int i = 0; i < n; i++) {
+        double v = what < 2 ? k[i].rate[what] : what < 4 ? k[i].torch[what - 2] : 0;
+        if (what >= 4 && k[i].size != 'L' && (k[i].beam == 20 || k[i].beam == 50))
+            v = ELSEWHERE[what - 4][2 * (k[i].size == 'M') + (k[i].beam == 50)];
+        if (v > 0) {
+            printf("%8.0f", v);
+        } else {
+            printf("%8s", "-");
+        }
+    }
+    printf("\n");
+}
+
+static void print_table(const Case *k, int n, int n_threads)
+{
+    printf("\nconstrained beam search, users a second, prompts of %lld tokens, %lld items, batches of %lld, %d thread%s\n%-58s", (long long)(4 * history),
+           (long long)items, (long long)batch, n_threads, n_threads == 1 ? "" : "s", "");
+    for (int i = 0; i < n; i++) printf("  %c %4lld", k[i].size, (long long)k[i].beam);
+    printf("\nmeasured here, in this run:\n");
+    print_row("  digr fp32, softmax over the vocabulary (as the peers)", k, n, 0);
+    print_row("  digr fp32, softmax over allowed tokens (digr's default)", k, n, 1);
+    const char *missing = k[0].torch[0] > 0 ? "" : " (python3-torch is not installed, or left out)";
+    char name[80];
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "  PyTorch %s%s", i == 0 ? "fp32" : "bf16", missing);
+        print_row(name, k, n, 2 + i);
+    }
+    printf("measured elsewhere, 2 cores with AVX-512 and AMX:\n");
+    print_row("  PyTorch 1.13 fp32", k, n, 4);
+    print_row("  PyTorch 1.13 bf16", k, n, 5);
 }
 
 int main(int argc, char **argv)
 {
-    cli_parse("bench_beam", "users/s of constrained beam search", options, argc, argv);
-    Arena *a = arena_create("bench");
+    cli_parse("bench_beam", "users/s of constrained beam search", OPTIONS, argc, argv);
     Backend *be = backend_cpu((int)threads);
-    Rng r = rng_make(1, RNG_STAGE_TEST, RNG_SAMPLE, 0, 0);
-    BeamModel m = make_model(a, be, &r);
-    int64_t *offset = ARENA_NEW(a, int64_t, users + 1), top_k = beam < 20 ? beam : 20;
-    int32_t *h = ARENA_NEW(a, int32_t, users * history + 1), *target = ARENA_NEW(a, int32_t, users), *item = ARENA_NEW(a, int32_t, 2 * users * top_k);
-    for (int64_t u = 0; u < users; u++) offset[u + 1] = (u + 1) * history;
-    for (int64_t i = 0; i < users * history; i++) h[i] = (int32_t)rng_below(&r, (uint64_t)items);
-    Rows rows = {.n = users, .user = target, .offset = offset, .history = h, .target = target};
-    BeamSearch *s = beam_create(m.decoder, m.trie, &(BeamOptions){.width = beam, .top_k = top_k, .unseen = unseen, .max_prompt = m.max_prompt,
-                                                                  .max_prompts = batch, .score = strcmp(score, "mask") == 0 ? BEAM_MASK : BEAM_RENORM});
-    double best = 0;
-    for (int64_t k = 0; k < repeats; k++) {
-        double start = time_now_s();
-        MUST(beam_rank_rows(s, &m.builder, &rows, NULL, users, &(BeamResult){.item = item, .unseen_item = item + users * top_k}, NULL));
-        double rate = (double)users / (time_now_s() - start);
-        if (rate > best) best = rate;
+    Case k[MAX_CASES];
+    int n = 0;
+    for (const char *c = strcmp(size, "all") == 0 ? "SM" : size; *c != '\0'; c++) {
+        if (beam != 50) k[n++] = (Case){.size = *c, .beam = beam > 0 ? beam : 20};
+        if (beam == 0 || beam == 50) k[n++] = (Case){.size = *c, .beam = 50};
     }
-    log_info("%lld layers, width %lld, vocabulary %lld, %lld items, prompts of %lld tokens, beam %lld, %lld prompts a batch: %.0f users/s", (long long)layers,
-             (long long)width, (long long)m.vocab->V, (long long)items, (long long)(1 + 3 * history), (long long)beam,
-             (long long)beam_options(s)->max_prompts, best);
-    beam_destroy(s);
-    decoder_destroy(m.decoder);
+    for (int i = 0; i < n; i++) bench_case(&k[i], be);
+    print_table(k, n, be->threads);
     be->destroy(be);
-    arena_destroy(a);
     return 0;
 }
