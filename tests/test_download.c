@@ -58,7 +58,7 @@ static const char *url(const char *path) { return mock_url(server, path); }
 
 static Status fetch(const char *path, const char *sha256, int64_t bytes, DownloadResult *result)
 {
-    DownloadFile file = {.url = url(path), .path = in_scratch("file"), .bytes = bytes, .sha256 = sha256};
+    DownloadFile file = {.url = url(path), .path = in_scratch("file"), .bytes = bytes, .sha256 = sha256, .limits = {.pause_s = 0.01}};
     return download_fetch(&file, result);
 }
 
@@ -68,8 +68,17 @@ static void assert_got(const char *expected)
     const char *got = read_bytes(in_scratch("file"), &n);
     ck_assert_uint_eq(n, BODY);
     ck_assert(memcmp(got, expected, BODY) == 0);
-    ck_assert(!path_exists(in_scratch("file.part")));
-    ck_assert(!path_exists(in_scratch("file.part.from")));
+    ck_assert_int_ne(system(arena_printf(arena, "ls -d '%s'/file.* >/dev/null 2>&1", scratch)), 0); /* no parts */
+}
+
+/* What an earlier call left: n bytes from `path`, where they were called `tag` and the whole had `total`. */
+static void leave_part(const char *from, const char *data, size_t n, const char *path, const char *tag, int64_t total)
+{
+    char hex[SHA256_HEX];
+    sha256_buffer(from, strlen(from), hex);
+    const char *part = arena_printf(arena, "%s.part-%.8s", in_scratch("file"), hex);
+    write_bytes(part, data, n);
+    if (path != NULL) write_text(arena_printf(arena, "%s.from", part), arena_printf(arena, "%s\n%s\n%lld\n", url(path), tag, (long long)total));
 }
 
 static void assert_requests(const char *expected) { ck_assert_str_eq(mock_log(server), expected); }
@@ -90,7 +99,7 @@ START_TEST(a_file_is_fetched_and_verified)
     ck_assert(strstr(status_message(), "SHA-256") && strstr(status_message(), sha256));
     ck_assert_int_eq(fetch("/ok", "", BODY - 1, &result), E_INPUT);
     ck_assert(strstr(status_message(), "300000 bytes, expected 299999"));
-    ck_assert(!path_exists(in_scratch("file")) && !path_exists(in_scratch("file.part")));
+    ck_assert(!path_exists(in_scratch("file")) && path_exists(in_scratch("file.rejected"))); /* to be looked at */
 }
 END_TEST
 
@@ -107,8 +116,7 @@ END_TEST
 START_TEST(a_later_call_continues_what_an_earlier_one_left)
 {
     DownloadResult result;
-    write_bytes(in_scratch("file.part"), body, 4321);
-    write_text(in_scratch("file.part.from"), arena_printf(arena, "%s\n\"v1\"\n", url("/ok")));
+    leave_part(url("/ok"), body, 4321, "/ok", "\"v1\"", BODY);
     ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
     assert_got(body);
     ck_assert_int_eq(result.resumed_at, 4321);
@@ -119,26 +127,53 @@ END_TEST
 START_TEST(what_cannot_be_trusted_is_read_anew)
 {
     DownloadResult result;
-    write_bytes(in_scratch("file.part"), other, 5000); /* nobody knows where this is from */
+    leave_part(url("/ok"), other, 5000, NULL, "", -1); /* nobody knows where this is from */
     ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
     assert_got(body);
-    write_bytes(in_scratch("file.part"), other, 5000); /* from another address */
-    write_text(in_scratch("file.part.from"), arena_printf(arena, "%s\n\"v1\"\n", url("/else")));
+    leave_part(url("/ok"), other, 5000, "/else", "\"v1\"", BODY); /* from another address */
     ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
     assert_got(body);
-    write_bytes(in_scratch("file.part"), other, 5000); /* an older version there */
-    write_text(in_scratch("file.part.from"), arena_printf(arena, "%s\n\"v0\"\n", url("/ok")));
+    leave_part(url("/ok"), other, 5000, "/ok", "\"v0\"", BODY); /* an older version there */
     ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
     assert_got(body);
-    write_bytes(in_scratch("file.part"), other, 5000); /* the server knows no ranges */
-    write_text(in_scratch("file.part.from"), arena_printf(arena, "%s\n\"v1\"\n", url("/norange")));
+    leave_part(url("/ok"), other, BODY + 1, "/ok", "\"v1\"", BODY); /* more than there can be */
+    ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
+    assert_got(body);
+    leave_part(url("/norange"), other, 5000, "/norange", "\"v1\"", BODY); /* the server knows no ranges */
     ck_assert_int_eq(fetch("/norange", "", 0, &result), OK);
     assert_got(body);
-    write_bytes(in_scratch("file.part"), body, BODY); /* all is there already: 416, then from the start */
-    write_text(in_scratch("file.part.from"), arena_printf(arena, "%s\n\"v1\"\n", url("/ok")));
+    assert_requests("GET /ok 0\nGET /ok 0\nGET /ok 5000\nGET /ok 0\nGET /norange 5000\n");
+}
+END_TEST
+
+START_TEST(what_is_complete_is_not_fetched_again)
+{
+    DownloadResult result;
+    leave_part(url("/ok"), body, BODY, "/ok", "\"v1\"", -1); /* the server says that there is no more (416) */
     ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
     assert_got(body);
-    assert_requests("GET /ok 0\nGET /ok 0\nGET /ok 5000\nGET /norange 5000\nGET /ok 300000\nGET /ok 0\n");
+    ck_assert_int_eq(result.resumed_at, BODY);
+    assert_requests("GET /ok 300000\n");
+    ck_assert_int_eq(unlink(in_scratch("file")), 0);
+    leave_part(url("/ok"), body, BODY, "/ok", "\"v1\"", BODY); /* nobody needs to be asked */
+    ck_assert_int_eq(fetch("/ok", "", 0, &result), OK);
+    assert_got(body);
+    ck_assert_int_eq(result.transferred, 0);
+    assert_requests("GET /ok 300000\n");
+}
+END_TEST
+
+/* The bytes at hand are not thrown away for a server that knows no ranges: what it sends is compared with them. */
+START_TEST(a_server_without_ranges_costs_nothing_that_is_at_hand)
+{
+    DownloadResult result;
+    char sha256[SHA256_HEX];
+    leave_part(url("/norange"), body, 200000, "/norange", "\"v1\"", BODY);
+    sha256_buffer(body, BODY, sha256);
+    ck_assert_int_eq(fetch("/norange", sha256, BODY, &result), OK);
+    assert_got(body);
+    ck_assert_int_eq(result.resumed_at, 0);
+    ck_assert_int_eq(result.transferred, BODY);
 }
 END_TEST
 
@@ -195,46 +230,46 @@ static int download(const char *source, const char *more)
 {
     write_text(in_scratch("registry.json"),
                "{\"format\": \"digr-datasets/1\", \"datasets\": [{\"name\": \"tiny\", \"label\": \"Tiny\", \"release\": \"amazon-2014\", \"simulated\": false, \"files\": [\n"
-               "{\"role\": \"reviews\", \"name\": \"reviews.gz\"}, {\"role\": \"meta\", \"name\": \"meta.gz\"}]}]}\n");
-    return run_program("01_download", arena_printf(arena, "--dataset tiny --registry '%s' --source '%s' --lock '%s' --out '%s' %s", in_scratch("registry.json"), source,
+               "{\"role\": \"reviews\", \"name\": \"reviews.txt\"}, {\"role\": \"meta\", \"name\": \"meta.txt\"}]}]}\n");
+    return run_program("01_download", arena_printf(arena, "--dataset tiny --registry '%s' --source '%s' --lock '%s' --out '%s' --pause 0.01 %s", in_scratch("registry.json"), source,
                                                    in_scratch("lock"), in_scratch("out"), more));
 }
 
 START_TEST(a_mirror_is_fetched_pinned_and_not_fetched_twice)
 {
     ck_assert_msg(download(url(""), "") == 0, "%s", program_output);
-    ck_assert_uint_eq(strlen(read_bytes(in_scratch("out/reviews.gz"), NULL)), BODY);
-    ck_assert_ptr_nonnull(strstr(read_bytes(in_scratch("lock"), NULL), "tiny/reviews.gz"));
-    assert_requests("HEAD /tiny/sequences.txt 0\nHEAD /tiny/reviews.gz 0\nGET /tiny/reviews.gz 0\nGET /tiny/meta.gz 0\n");
+    ck_assert_uint_eq(strlen(read_bytes(in_scratch("out/reviews.txt"), NULL)), BODY);
+    ck_assert_ptr_nonnull(strstr(read_bytes(in_scratch("lock"), NULL), "tiny/reviews.txt"));
+    assert_requests("HEAD /tiny/sequences.txt 0\nHEAD /tiny/reviews.txt 0\nGET /tiny/reviews.txt 0\nGET /tiny/meta.txt 0\n");
     ck_assert_int_eq(download(url("/"), ""), 0);
     assert_said("is here already");
-    assert_requests("HEAD /tiny/sequences.txt 0\nHEAD /tiny/reviews.gz 0\nGET /tiny/reviews.gz 0\nGET /tiny/meta.gz 0\n"
-                    "HEAD /tiny/sequences.txt 0\nHEAD /tiny/reviews.gz 0\n");
+    assert_requests("HEAD /tiny/sequences.txt 0\nHEAD /tiny/reviews.txt 0\nGET /tiny/reviews.txt 0\nGET /tiny/meta.txt 0\n"
+                    "HEAD /tiny/sequences.txt 0\nHEAD /tiny/reviews.txt 0\n");
     /* another content under the same name: refused, and nothing of it stays */
     ck_assert_int_eq(dir_make(in_scratch("mirror/tiny")), OK);
-    write_bytes(in_scratch("mirror/tiny/reviews.gz"), other, BODY);
-    write_text(in_scratch("mirror/tiny/meta.gz"), "x");
-    ck_assert_int_eq(unlink(in_scratch("out/reviews.gz")), 0);
+    write_bytes(in_scratch("mirror/tiny/reviews.txt"), other, BODY);
+    write_text(in_scratch("mirror/tiny/meta.txt"), "x");
+    ck_assert_int_eq(unlink(in_scratch("out/reviews.txt")), 0);
     ck_assert_int_eq(download(arena_printf(arena, "file://%s", in_scratch("mirror")), ""), 3);
     assert_said("SHA-256");
-    ck_assert(!path_exists(in_scratch("out/reviews.gz")));
+    ck_assert(!path_exists(in_scratch("out/reviews.txt")));
 }
 END_TEST
 
 START_TEST(a_folder_is_linked_or_copied)
 {
     ck_assert_int_eq(dir_make(in_scratch("folder/tiny")), OK);
-    write_text(in_scratch("folder/tiny/reviews.gz"), "r");
+    write_text(in_scratch("folder/tiny/reviews.txt"), "r");
     ck_assert_int_eq(download(in_scratch("folder"), ""), 4); /* meta is missing */
     assert_one_error(4);
     assert_said("three ways on");
-    write_text(in_scratch("folder/tiny/meta.gz"), "m");
+    write_text(in_scratch("folder/tiny/meta.txt"), "m");
     ck_assert_int_eq(download(in_scratch("folder"), ""), 0);
     char target[8];
-    ck_assert_int_gt(readlink(in_scratch("out/meta.gz"), target, sizeof target), 0);
+    ck_assert_int_gt(readlink(in_scratch("out/meta.txt"), target, sizeof target), 0);
     ck_assert_int_eq(download(in_scratch("folder/tiny"), "--copy 1"), 0);
-    ck_assert_int_eq(readlink(in_scratch("out/meta.gz"), target, sizeof target), -1);
-    ck_assert_str_eq(read_bytes(in_scratch("out/meta.gz"), NULL), "m");
+    ck_assert_int_eq(readlink(in_scratch("out/meta.txt"), target, sizeof target), -1);
+    ck_assert_str_eq(read_bytes(in_scratch("out/meta.txt"), NULL), "m");
     ck_assert(!path_exists(in_scratch("lock"))); /* local folders are not pinned */
     write_text(in_scratch("folder/tiny/sequences.txt"), "1 1 1 1\n"); /* the sequence form counts before raw files */
     write_text(in_scratch("folder/tiny/items.jsonl"), "{\"item\": 1}\n");
@@ -257,7 +292,6 @@ START_TEST(the_probe_of_a_data_set_is_exit_0_or_4)
 }
 END_TEST
 
-/* The rest is kept on a full disk, so that the next call can go on. */
 START_TEST(a_full_disk_is_exit_4)
 {
     ck_assert_int_eq(dir_make(in_scratch("out")), OK);
@@ -266,12 +300,13 @@ START_TEST(a_full_disk_is_exit_4)
         return;
     }
     int code = download(url(""), "");
-    bool whole = path_exists(in_scratch("out/reviews.gz")), part = path_exists(in_scratch("out/reviews.gz.part"));
+    bool whole = path_exists(in_scratch("out/reviews.txt"));
     ck_assert_int_eq(umount(in_scratch("out")), 0);
     ck_assert_int_eq(code, 4);
     assert_one_error(4);
     assert_said("No space left on device");
-    ck_assert(!whole && part);
+    assert_said("292 KiB are still to come and 64 KiB are free"); /* told before a byte is fetched */
+    ck_assert(!whole);
 }
 END_TEST
 
@@ -285,6 +320,8 @@ int main(void)
     tcase_add_test(t, a_broken_transfer_is_continued);
     tcase_add_test(t, a_later_call_continues_what_an_earlier_one_left);
     tcase_add_test(t, what_cannot_be_trusted_is_read_anew);
+    tcase_add_test(t, what_is_complete_is_not_fetched_again);
+    tcase_add_test(t, a_server_without_ranges_costs_nothing_that_is_at_hand);
     tcase_add_test(t, a_file_that_changes_in_between_is_not_glued);
     tcase_add_test(t, what_may_pass_is_tried_again_and_what_will_not_is_told);
     tcase_add_test(t, the_probe_answers_in_time);

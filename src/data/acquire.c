@@ -10,13 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/log.h"
 #include "base/atomic.h"
-#include "io/download.h"
+#include "data/pins.h"
 
 enum { PROBE_S = 4 };
-#define LOCK_FORMAT "digr-lock/1"
 
 /* ---- where the files are ---- */
 
@@ -29,14 +27,17 @@ typedef struct Place {
 static const char *wanted_form(const AcquireSettings *s) { return s->form ? s->form : "auto"; }
 static const char *wanted_stem(const AcquireSettings *s) { return s->stem ? s->stem : ""; }
 
-static Status unavailable(const RegistryEntry *entry, const char *source, Arena *arena) {
+/* reason: what the last address said, NULL when that is not known */
+static Status unavailable(const RegistryEntry *entry, const char *source, const char *reason, Arena *arena) {
     const char *first = entry->n_files ? entry->file[0].name : "sequences.txt";
-    const char *others = entry->simulated ? entry->hint
+    const char *others = entry->simulated && *entry->hint ? entry->hint
                                           : arena_printf(arena,
                                                          "three ways on: a mirror (--source https://HOST/PATH with %s/%s under it), a folder (--source DIR, with DIR/%s "
                                                          "or DIR/%s/sequences.txt and items.jsonl), or the embedded sample (make reproduce DATA=sample)",
                                                          entry->folder, first, first, entry->folder);
-    return FAIL(E_RESOURCE, others, "%s: not available from %s", entry->label, *source ? source : "the addresses of data_prep/datasets.json");
+    const char *last = reason ? arena_printf(arena, " (%s)", reason) : "";
+    if (reason) others = arena_printf(arena, "try again later (what has come so far is kept), or %s", others);
+    return FAIL(E_RESOURCE, others, "%s: not available from %s%s", entry->label, *source ? source : "the addresses of its registry", last);
 }
 
 static Status find_local(const RegistryEntry *entry, const AcquireSettings *settings, Arena *arena, Place *place, bool *found) {
@@ -89,7 +90,7 @@ static Status find_place(const RegistryEntry *entry, const AcquireSettings *sett
     } else {
         TRY(find_local(entry, settings, arena, place, &found));
     }
-    return found ? OK : unavailable(entry, settings->source, arena);
+    return found ? OK : unavailable(entry, settings->source, NULL, arena);
 }
 
 Status acquire_probe(const RegistryEntry *entry, const AcquireSettings *settings) {
@@ -100,54 +101,6 @@ Status acquire_probe(const RegistryEntry *entry, const AcquireSettings *settings
     return status;
 }
 
-/* ---- lock file ---- */
-
-typedef struct Lock {
-    const char *path;
-    cJSON *root, *files;
-    bool changed;
-} Lock;
-
-static Status lock_open(const char *path, Lock *lock) {
-    *lock = (Lock){.path = path};
-    if (!path_exists(path)) {
-        lock->root = cJSON_CreateObject();
-        cJSON_AddStringToObject(lock->root, "format", LOCK_FORMAT);
-        lock->files = cJSON_AddObjectToObject(lock->root, "files");
-        return OK;
-    }
-    TRY(json_read_file(path, &lock->root));
-    const char *format = json_opt_string(lock->root, "format", "");
-    lock->files = cJSON_GetObjectItemCaseSensitive(lock->root, "files");
-    if (strcmp(format, LOCK_FORMAT) == 0 && cJSON_IsObject(lock->files)) return OK;
-    cJSON_Delete(lock->root);
-    return FAIL(E_INPUT, "remove it; checksums are then recorded anew", "%s: no lock file of ours", path);
-}
-
-/* Expected checksum of a file: what the registry knows, else what the lock file recorded. */
-static void lock_expect(const Lock *lock, const char *name, Arena *arena, DownloadFile *file) {
-    const cJSON *one = cJSON_GetObjectItemCaseSensitive(lock->files, name);
-    if (!one || *file->sha256) return;
-    file->sha256 = arena_strdup(arena, json_opt_string(one, "sha256", ""));
-    file->bytes = (int64_t)json_opt_number(one, "bytes", 0);
-}
-
-static void lock_record(Lock *lock, const char *name, const char *url, const DownloadResult *result) {
-    if (cJSON_GetObjectItemCaseSensitive(lock->files, name)) return;
-    cJSON *one = cJSON_AddObjectToObject(lock->files, name);
-    cJSON_AddNumberToObject(one, "bytes", (double)result->bytes);
-    cJSON_AddStringToObject(one, "sha256", result->sha256);
-    cJSON_AddStringToObject(one, "url", url);
-    lock->changed = true;
-    log_info("%s: %lld bytes, SHA-256 %s recorded in %s", name, (long long)result->bytes, result->sha256, lock->path);
-}
-
-static Status lock_close(Lock *lock) {
-    Status status = lock->changed ? json_write_file(lock->path, lock->root) : OK;
-    cJSON_Delete(lock->root);
-    return status;
-}
-
 /* ---- one file ---- */
 
 typedef struct Acquire {
@@ -155,7 +108,7 @@ typedef struct Acquire {
     const AcquireSettings *settings;
     const char *out;
     Place place;
-    Lock lock;
+    bool local_fault; /* another address would not have helped */
     Arena *arena;
     Manifest *manifest;
 } Acquire;
@@ -201,24 +154,70 @@ static bool have_already(const DownloadFile *file) {
     return same;
 }
 
-static Status take_remote(Acquire *a, const char *name, const RegistryFile *known) {
-    const char *const *urls = known ? known->url : NULL;
-    const char *single[] = {arena_printf(a->arena, "%s/%s", a->place.base, name)};
-    int64_t n_urls = known ? known->n_urls : 0;
-    if (*a->place.base) urls = single, n_urls = 1;
-    DownloadFile file = {.path = arena_printf(a->arena, "%s/%s", a->out, name), .sha256 = known ? known->sha256 : "", .bytes = known ? known->bytes : 0};
-    const char *key = arena_printf(a->arena, "%s/%s", a->entry->name, name);
-    lock_expect(&a->lock, key, a->arena, &file);
-    if (have_already(&file)) return log_info("%s is here already", name), OK;
+/* What a file must be: as the registry says, else as it was recorded at the first download. */
+typedef struct Expected {
+    Acquire *a;
+    const char *key;
+    bool replace; /* what is recorded does not count */
+} Expected;
+
+static Status expect(Expected *e, const RegistryFile *known, DownloadFile *file) {
+    Acquire *a = e->a;
+    Pin pin;
+    file->sha256 = known ? known->sha256 : "";
+    file->bytes = known ? known->bytes : 0;
+    file->remedy = "the registry says otherwise: give another --source, or correct the registry";
+    e->replace = a->settings->repin || *file->sha256;
+    if (e->replace) return OK;
+    TRY(pins_find(a->settings->lock, e->key, a->arena, &pin));
+    file->sha256 = pin.sha256;
+    file->bytes = pin.bytes > 0 ? pin.bytes : file->bytes;
+    file->remedy = *pin.sha256 ? arena_printf(a->arena, "it is not the file that was recorded first (\"%s\" in %s, from %s): give another --source, or, to take the new one on purpose, --repin 1",
+                                              e->key, a->settings->lock, pin.url)
+                               : NULL;
+    return OK;
+}
+
+/* Recorded before it gets its name: a file that is there is recorded. */
+static Status on_verified(void *user, const char *url, const DownloadResult *result) {
+    const Expected *e = user;
+    Pin pin = {result->sha256, url, result->bytes};
+    return pins_record(e->a->settings->lock, e->key, &pin, e->replace);
+}
+
+/* The addresses in order. Of several failures the first that brought a wrong file is reported, else the last. */
+static Status fetch_from(Acquire *a, DownloadFile *file, const char *const *urls, int64_t n_urls) {
     Status status = E_RESOURCE;
-    for (int64_t u = 0; u < n_urls && status != OK; u++) {
+    const char *wrong = NULL, *fix = NULL;
+    for (int64_t u = 0; u < n_urls && !a->local_fault; u++) {
         DownloadResult result;
-        file.url = urls[u];
-        status = download_fetch(&file, &result);
-        if (status == OK) lock_record(&a->lock, key, file.url, &result);
-        else log_warn("%s", status_message());
+        file->url = urls[u];
+        status = download_fetch(file, &result);
+        if (status == OK) return OK;
+        a->local_fault = result.local_fault;
+        if (status == E_INPUT && !wrong) wrong = arena_strdup(a->arena, status_message()), fix = arena_strdup(a->arena, status_fix());
+        if (n_urls > 1) log_warn("%s%s", status_message(), u + 1 < n_urls && !a->local_fault ? "; the next address follows" : "");
     }
-    return status;
+    return wrong && status != E_INPUT && !a->local_fault ? FAIL(E_INPUT, fix, "%s", wrong) : status;
+}
+
+/* What is called .gz or .zst must be packed: it was put there by somebody who packed it. Local files may be called what they like. */
+static ContentKind content_of(const char *name) {
+    size_t n = strlen(name);
+    bool packed = (n > 3 && strcmp(name + n - 3, ".gz") == 0) || (n > 4 && strcmp(name + n - 4, ".zst") == 0);
+    return (strstr(name, ".json") ? CONTENT_JSON : CONTENT_TEXT) | (packed ? CONTENT_PACKED : 0);
+}
+
+static Status take_remote(Acquire *a, const char *name, const RegistryFile *known) {
+    const char *single[] = {arena_printf(a->arena, "%s/%s", a->place.base, name)};
+    const char *const *urls = *a->place.base ? single : known ? known->url : NULL;
+    int64_t n_urls = *a->place.base ? 1 : known ? known->n_urls : 0;
+    Expected expected = {.a = a, .key = arena_printf(a->arena, "%s/%s", a->entry->name, name)};
+    DownloadFile file = {.path = arena_printf(a->arena, "%s/%s", a->out, name), .content = content_of(name), .limits = a->settings->limits, .verified = on_verified, .user = &expected};
+    TRY(expect(&expected, known, &file));
+    if (have_already(&file)) return log_info("%s is here already", name), OK;
+    file.readmit = !*file.sha256;
+    return fetch_from(a, &file, urls, n_urls);
 }
 
 static Status take(Acquire *a, const char *name, const RegistryFile *known, bool optional) {
@@ -246,9 +245,8 @@ static Status take_all(Acquire *a) {
         if (slash) status = dir_make(arena_printf(a->arena, "%s/%.*s", a->out, (int)(slash - source->file[f].name), source->file[f].name));
         if (status == OK) status = take(a, source->file[f].name, known, source->file[f].optional);
     }
-    Status closed = lock_close(&a->lock); /* what was fetched stays recorded, also when the next file failed */
-    if (status == E_RESOURCE && !a->place.local && !*a->place.base) return unavailable(a->entry, a->settings->source, a->arena);
-    return status != OK ? status : closed;
+    if (status == E_RESOURCE && !a->place.local && !*a->place.base && !a->local_fault) return unavailable(a->entry, a->settings->source, status_message(), a->arena);
+    return status;
 }
 
 Status acquire_files(const RegistryEntry *entry, const AcquireSettings *settings, const char *out, Manifest *manifest) {
@@ -256,7 +254,6 @@ Status acquire_files(const RegistryEntry *entry, const AcquireSettings *settings
     Acquire a = {.entry = entry, .settings = settings, .out = out, .arena = arena, .manifest = manifest};
     Status status = find_place(entry, settings, false, arena, &a.place);
     if (status == OK) status = dir_make(out);
-    if (status == OK) status = lock_open(settings->lock, &a.lock);
     if (status == OK) status = take_all(&a);
     if (status == OK) {
         manifest_note_string(manifest, "form", a.place.source.form == SOURCE_RAW ? "raw" : source_form_names[a.place.source.form]);
