@@ -86,6 +86,8 @@ Status content_check(ContentKind kind, const char *path, ContentVerdict *verdict
     Status status = decoder_open(path, arena, &decoder);
     if (status == OK) {
         *verdict = read_all(kind, decoder, arena_alloc_raw(arena, BLOCK, 1), reason);
+        DecodeFaultKind fault = decoder_fault(decoder)->kind;
+        if (fault == DECODE_READ_ERROR || fault == DECODE_NO_MEMORY) status = FAIL(E_RESOURCE, "check the disk it is on", "%s: %s", path, decoder_fault(decoder)->reason);
         decoder_close(decoder);
     }
     arena_destroy(arena);
