@@ -23,7 +23,7 @@ static inline void prepare_setup(void)
     entry.file[0] = (RegistryFile){.role = "reviews", .name = "reviews.json.gz", .sha256 = ""};
     entry.file[1] = (RegistryFile){.role = "meta", .name = "meta.json.gz", .sha256 = ""};
     entry.file[2] = (RegistryFile){.role = "captions", .name = "captions.jsonl", .sha256 = "", .optional = true};
-    settings = (PrepareSettings){.protocol = "leave-last-out", .ties = "file", .filter = {.title_words = -1, .core_users = 1, .core_items = 1}, .check_counts = true, .max_loss = 0, .seed = 1};
+    settings = (PrepareSettings){.protocol = "leave-last-out", .ties = "file", .filter = {.title_words = -1, .core_users = 1, .core_items = 1}, .check_counts = true, .max_loss = 0, .seed = 1, .ties_seed = -1};
 }
 
 static inline void prepare_teardown(void)

@@ -242,6 +242,36 @@ START_TEST(survives_kill_9)
 }
 END_TEST
 
+/* A variant takes over what it does not say itself, and shares the steps it does not touch. */
+START_TEST(variants_share_what_they_do_not_change)
+{
+    write_text(at("experiments.json"), "{\"groups\": {\"both\": [\"real\", \"mixed\"]}, \"datasets\": {\n"
+               " \"mixed\": {\"of\": \"real\", \"label\": \"Real, mixed\", \"02_preprocess\": {\"ties\": \"shuffle\"}},\n"
+               " \"real\": {\"label\": \"Real\", \"settings\": \"s\", \"seeds\": 1, \"protocol\": \"chrono-8-1-1\", \"methods\": [\"pop\"]}},\n"
+               " \"methods\": {\"pop\": {\"kind\": \"baseline\", \"method\": \"popularity\", \"tables\": [\"main\"]}}, \"settings\": {\"s\": {}}}");
+    Plan *p = make_plan("both");
+    ck_assert_int_eq(count_steps(p, "01_download"), 1);
+    ck_assert_int_eq(count_steps(p, "02_preprocess"), 2);
+    int shuffled = 0, chrono = 0;
+    for (int64_t i = 0; i < p->n; i++)
+        for (int k = 0; k + 1 < p->steps[i].n_args; k++) {
+            if (strcmp(p->steps[i].args[k], "--dataset") == 0) ck_assert_str_eq(p->steps[i].args[k + 1], "real");
+            shuffled += strcmp(p->steps[i].args[k], "--ties") == 0;
+            chrono += strcmp(p->steps[i].args[k + 1], "chrono-8-1-1") == 0;
+        }
+    ck_assert_int_eq(shuffled, 1);
+    ck_assert_int_eq(chrono, 2);
+    const cJSON *entries = cJSON_GetObjectItemCaseSensitive(p->index, "entries"), *last = cJSON_GetArrayItem(entries, cJSON_GetArraySize(entries) - 1);
+    ck_assert_str_eq(cJSON_GetObjectItemCaseSensitive(last, "variant_of")->valuestring, "real");
+    ck_assert_str_eq(cJSON_GetObjectItemCaseSensitive(last, "dataset_label")->valuestring, "Real, mixed");
+    plan_destroy(p);
+    write_text(at("experiments.json"), "{\"datasets\": {\"one\": {\"of\": \"two\"}}}");
+    PlanOptions o = {.experiments = experiments_path, .data = "one", .bin = bin_path, .stages = stages_path, .source = "", .results = results_path, .only = "", .run = "", .run_name = ""};
+    ck_assert_int_eq(plan_build(&o, &p), E_INPUT);
+    ck_assert_ptr_nonnull(strstr(status_message(), "'one' is a variant of 'two'"));
+}
+END_TEST
+
 START_TEST(bad_experiments_are_named)
 {
     PlanOptions o = {.experiments = experiments_path, .data = "nothing", .bin = bin_path, .stages = stages_path, .source = "", .results = results_path,
@@ -270,6 +300,7 @@ int main(void)
     tcase_add_test(t, a_failing_step_stops_the_run_and_keeps_the_rest);
     tcase_add_test(t, a_stage_without_manifest_is_an_error);
     tcase_add_test(t, survives_kill_9);
+    tcase_add_test(t, variants_share_what_they_do_not_change);
     tcase_add_test(t, bad_experiments_are_named);
     suite_add_tcase(s, t);
     return suite_run(s);

@@ -72,7 +72,7 @@ static Status split(Prepare *p) {
     Intake *c = p->intake;
     const PrepareSettings *s = p->settings;
     bool shuffle = strcmp(s->ties, "shuffle") == 0;
-    if (shuffle) intake_shuffle_ties(c, s->seed);
+    if (shuffle) intake_shuffle_ties(c, s->ties_seed >= 0 ? (uint64_t)s->ties_seed : s->seed);
     p->split.begin = split_begin(c);
     if (strcmp(s->protocol, "leave-last-out") == 0) {
         if (s->ratio && *s->ratio) return FAIL(E_USAGE, "leave --ratio out, or use --protocol chrono-8-1-1", "--ratio does not apply to leave-last-out");
@@ -189,6 +189,8 @@ static Status write_meta(Prepare *p) {
     cJSON_AddItemToObject(meta, "filter_settings", filter_json(&p->filter));
     cJSON *ties = intake_ties_json(p->intake);
     cJSON_AddStringToObject(ties, "rule", p->settings->ties);
+    if (strcmp(p->settings->ties, "shuffle") == 0)
+        cJSON_AddNumberToObject(ties, "seed", p->settings->ties_seed >= 0 ? (double)p->settings->ties_seed : (double)p->settings->seed);
     cJSON_AddItemToObject(meta, "ties", ties);
     cJSON_AddItemToObject(meta, "input", ledger_json(p->intake->ledger));
     if (e->users) {

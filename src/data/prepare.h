@@ -7,7 +7,7 @@
  *   "source": {"form" (source.h; amazon is "raw"), "release", "rows_from", "item_ids": "asin" | "source number" | "raw id", and of other people's forms
  *              "stem"}
  *   "licence", "homepage", "note": from datasets.json
- *   "seed", "filter_settings": filter_json, "ties": {"rule": "file" | "shuffle", counts of intake_ties_json}
+ *   "seed", "filter_settings": filter_json, "ties": {"rule": "file" | "shuffle", "seed", counts of intake_ties_json}
  *   "input": ledger_json (what was read, rejected, or treated by a rule)
  *   "expected": counts of datasets.json, who printed them ("source") and "met", where known
  *   "rows_check": rows made by our own rule against the rows shipped with the source (rowcheck.h), where rows were shipped */
@@ -29,7 +29,8 @@ typedef struct PrepareSettings {
     bool check_counts;
     const char *form, *stem;     /* what the folder holds and its files' name (source.h); NULL: found out */
     double max_loss;             /* share of records */
-    uint64_t seed;
+    uint64_t seed;               /* of the numbering */
+    int64_t ties_seed;           /* of --ties shuffle; -1: as seed. Its own, so that two shuffles differ in nothing but the order */
 } PrepareSettings;
 
 /* prepare_dataset -- reads `raw`, writes meta.json, items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv, rejected.tsv into `out`. manifest gets inputs

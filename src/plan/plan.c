@@ -145,6 +145,9 @@ static Step step_begin(Builder *b, const char *program, const char *what)
 
 /* --- the stages -------------------------------------------------------------------------------------------------------- */
 
+/* What the registry calls it: variants have the name of their original. */
+static const char *registered_name(const Builder *b) { return json_opt_string(b->dataset, "of", b->name); }
+
 static Status plan_data(Builder *b, Chain *c)
 {
     const char *protocol = json_opt_string(b->dataset, "protocol", "leave-last-out"), *category = json_opt_string(b->dataset, "category", NULL);
@@ -159,15 +162,15 @@ static Status plan_data(Builder *b, Chain *c)
         TRY(step_finish(b, &s, outside, &c->raw));
     } else {
         Step s = step_begin(b, "01_download", "raw files");
-        add_pair(b, &s, "dataset", b->name);
+        add_pair(b, &s, "dataset", registered_name(b));
         add_pair(b, &s, "source", b->o->source);
         const char *local = strncmp(b->o->source, "file://", 7) == 0 ? b->o->source + 7 : b->o->source;
-        const char *outside[] = {"data_prep/datasets.json", arena_printf(b->arena, "%s/%s", local, b->name), NULL};
+        const char *outside[] = {"data_prep/datasets.json", arena_printf(b->arena, "%s/%s", local, registered_name(b)), NULL};
         if (b->o->source[0] == '\0') outside[1] = NULL;
         TRY(step_finish(b, &s, outside, &c->raw));
     }
     Step s = step_begin(b, "02_preprocess", protocol);
-    add_pair(b, &s, "dataset", b->name);
+    add_pair(b, &s, "dataset", registered_name(b));
     add_input(b, &s, "raw", c->raw);
     add_pair(b, &s, "protocol", protocol);
     add_settings(b, &s, "02_preprocess", NULL);
@@ -280,6 +283,7 @@ static void index_entry(Builder *b, const char *id, const char *label, int64_t s
     cJSON *e = cJSON_CreateObject();
     (void)cJSON_AddStringToObject(e, "dataset", b->name);
     (void)cJSON_AddStringToObject(e, "dataset_label", b->label);
+    if (member(b->dataset, "of") != NULL) (void)cJSON_AddStringToObject(e, "variant_of", registered_name(b));
     (void)cJSON_AddStringToObject(e, "method", id);
     (void)cJSON_AddStringToObject(e, "method_label", label);
     (void)cJSON_AddNumberToObject(e, "seed", (double)seed);
@@ -405,10 +409,28 @@ static Status plan_report(Builder *b)
     return OK;
 }
 
+/* Give every variant what its original has and it has not. */
+static Status expand_variants(const char *path, cJSON *root)
+{
+    const cJSON *sets = member(root, "datasets");
+    for (cJSON *set = sets != NULL ? sets->child : NULL; set != NULL; set = set->next) {
+        const char *of = json_opt_string(set, "of", NULL);
+        if (of == NULL) continue;
+        const cJSON *original = member(sets, of);
+        if (original == NULL || member(original, "of") != NULL)
+            return FAIL(E_INPUT, "\"of\" names a data set of the list that is no variant itself", "%s: '%s' is a variant of '%s', which is none", path, set->string, of);
+        for (const cJSON *m = original->child; m != NULL; m = m->next)
+            if (member(set, m->string) == NULL) (void)cJSON_AddItemToObject(set, m->string, cJSON_Duplicate(m, true));
+    }
+    return OK;
+}
+
 Status plan_build(const PlanOptions *o, Plan **plan)
 {
     cJSON *root = NULL;
     TRY(json_read_file(o->experiments, &root));
+    const Status expanded = expand_variants(o->experiments, root);
+    if (expanded != OK) return cJSON_Delete(root), expanded;
     Arena *arena = arena_create("plan");
     Plan *p = ARENA_NEW(arena, Plan, 1);
     p->arena = arena;

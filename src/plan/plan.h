@@ -3,6 +3,9 @@
  * ROOM plan: from a list of experiments to a list of commands, and their execution. Depends on base only; it knows stage programs by
  * name and option, never their code. Start reading at plan_build (plan.c), then schedule_run (schedule.c).
  *
+ * A data set of experiments.json may be a variant: "of" names the one it is made from, whose members it takes over except those it has itself (label,
+ * methods, seeds, options of a stage such as "02_preprocess": {"ties": "shuffle"}). Steps that the variants do not touch are shared.
+ *
  * A step is one run of one stage program. Its output folder is cache/stages/<program>/<key>, where
  *     key = SHA-256(program file, every argument, every input file from outside)   (first 16 hex digits)
  * Arguments name the folders of earlier steps, and those names contain their keys: a change anywhere upstream changes every key
@@ -18,7 +21,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 
-enum { PLAN_MAX_SETS = 16, STEP_MAX_ARGS = 128, STEP_MAX_INPUTS = 8 };
+enum { PLAN_MAX_SETS = 32, STEP_MAX_ARGS = 128, STEP_MAX_INPUTS = 8 };
 
 typedef struct Step {
     const char *program; /* "08_sft" */
