@@ -3,7 +3,7 @@
  * In:  raw Amazon files (2014: JSON reviews, Python-literal metadata; 2018: JSON), the sequence form (sequences.txt, items.jsonl, ...), or the files of
  *      S3-Rec, SASRec, LC-Rec, LETTER, MiniOneRec or RecBole (data/source.h)
  *      Filters and their order: src/data/filter.h; splits: src/data/split.h. "recipe": what datasets.json says for raw files of this set.
- * Out: meta.json, items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv (data/dataset.h), rejected.tsv, manifest.json
+ * Out: meta.json, items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv, times.tsv (data/dataset.h), rejected.tsv, manifest.json
  *
  * Deviations from the paper: none known; the paper names 5-core filtering and leave-one-out, and we meet its counts to the unit. */
 #include <unistd.h>

@@ -2,7 +2,7 @@
  *
  * ROOM data: from what others publish to what our stages read. Depends on base and io.
  * Start reading here (the prepared folder), then prepare.h (how it is made: import.h reads a source, intake.h filters, split.h splits, export.h writes,
- * ledger.h counts what was wrong), registry.h and acquire.h (where sources come from), sample.h, simulate.h and oracle.h (the embedded sample).
+ * ledger.h counts what was wrong), card.h (what the set is like), registry.h and acquire.h (where sources come from), sample.h, simulate.h and oracle.h (the embedded sample).
  *
  * Folder layout (all text is UTF-8; items and users are indices 0..N-1, 0..n_users-1, assigned in a seeded random order,
  * never in ASIN order: in the 2014 sets equal-time events come sorted by ASIN and ids in that order would leak):
@@ -18,6 +18,7 @@
  *   train.tsv      header `user\titems`; one training sequence a line, items space-separated in time order
  *   valid.tsv, test.tsv  header `user\thistory\ttarget\ttimestamp`; one evaluated row a line; history may be long:
  *                  consumers keep its last `max_history` items
+ *   times.tsv      header `user\ttimes`; one user a line: Unix seconds of all his events, trained on or evaluated, in order; 0: unknown (events.h)
  * leave-last-out: train = all but the last two events, valid target = last but one, test target = last (its history includes the valid item).
  * chrono-8-1-1: rows in global time order, 8:1:1; a user's train rows form one training sequence.
  */

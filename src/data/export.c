@@ -63,6 +63,17 @@ static void write_train(const Intake *c, const Split *s, const Numbering *users,
     }
 }
 
+/* Every event's time, in the order of the whole sequence. */
+static void write_times(const Intake *c, const Split *s, const Numbering *users, FILE *f) {
+    fprintf(f, "user\ttimes\n");
+    for (int64_t u = 0; u < users->count; u++) {
+        int64_t source = users->source[u];
+        fprintf(f, "%lld\t", (long long)u);
+        for (int64_t e = s->begin[source]; e < s->begin[source + 1]; e++) fprintf(f, "%s%lld", e > s->begin[source] ? " " : "", (long long)c->event[e].time_s);
+        fputc('\n', f);
+    }
+}
+
 static void write_row(const Intake *c, const Split *s, const ExactRow *row, const Numbering *users, const Numbering *items, FILE *f) {
     int64_t begin = s->begin[row->user], target = begin + row->position;
     int64_t time = row->time_s ? row->time_s : c->event[target].time_s;
@@ -86,8 +97,8 @@ static void write_rows(const Intake *c, const Split *s, const ExactRow *rows, in
 }
 
 Status export_all(const Intake *c, const Split *s, const Numbering *users, const Numbering *items, const char *out, Manifest *manifest) {
-    static const char *const names[] = {"items.jsonl", "users.tsv", "train.tsv", "valid.tsv", "test.tsv"};
-    for (int which = 0; which < 5; which++) {
+    static const char *const names[] = {"items.jsonl", "users.tsv", "train.tsv", "valid.tsv", "test.tsv", "times.tsv"};
+    for (int which = 0; which < 6; which++) {
         const char *path = arena_printf(c->arena, "%s/%s", out, names[which]);
         AtomicFile *file;
         TRY(atomic_open(path, &file));
@@ -98,7 +109,8 @@ Status export_all(const Intake *c, const Split *s, const Numbering *users, const
         case 1: write_users(c, users, f); break;
         case 2: write_train(c, s, users, items, f); break;
         case 3: write_rows(c, s, s->valid, s->n_valid, users, items, f); break;
-        default: write_rows(c, s, s->test, s->n_test, users, items, f); break;
+        case 4: write_rows(c, s, s->test, s->n_test, users, items, f); break;
+        default: write_times(c, s, users, f); break;
         }
         if (status != OK) {
             atomic_abandon(file);

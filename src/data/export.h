@@ -18,7 +18,7 @@ typedef struct Numbering {
 const char *export_user_id(const Intake *c, int64_t user); /* the raw id of a user key */
 /* export_text_counts -- {"title": n, ...}: items with such text; caller deletes. */
 cJSON *export_text_counts(const Intake *c, const Numbering *items);
-/* export_all -- items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv; each is atomic and named to the manifest. */
+/* export_all -- items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv, times.tsv; each is atomic and named to the manifest. */
 Status export_all(const Intake *c, const Split *s, const Numbering *users, const Numbering *items, const char *out, Manifest *manifest);
 
 #endif

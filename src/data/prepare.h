@@ -33,7 +33,7 @@ typedef struct PrepareSettings {
     int64_t ties_seed;           /* of --ties shuffle; -1: as seed. Its own, so that two shuffles differ in nothing but the order */
 } PrepareSettings;
 
-/* prepare_dataset -- reads `raw`, writes meta.json, items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv, rejected.tsv into `out`. manifest gets inputs
+/* prepare_dataset -- reads `raw`, writes meta.json, items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv, times.tsv, rejected.tsv into `out`. manifest gets inputs
  * and outputs. E_INPUT: nothing usable, too much lost, or other counts than expected. */
 Status prepare_dataset(const RegistryEntry *entry, const char *raw, const PrepareSettings *settings, const char *out, Manifest *manifest);
 

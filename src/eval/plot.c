@@ -102,6 +102,7 @@ static void lines_panel(const Panel *p, int index, FILE *out)
     }
     fputs("set xtics auto nomirror tc rgb \"#444444\"\nset ytics auto nomirror tc rgb \"#444444\"\nset autoscale\nset yrange [*:*]\n"
           "set key tmargin center horizontal samplen 1.5 tc rgb \"#333333\" font \",11\"\nunset lmargin\n", out);
+    fprintf(out, "%s%s", p->log_x ? "set logscale x\n" : "", p->log_y ? "set logscale y\n" : "");
     fputs("plot ", out);
     bool any = false;
     for (int s = 0; s < p->n_series; s++) {
@@ -185,6 +186,7 @@ static void write_script(const Plot *plot, FILE *out)
         label(out, "ylabel", p->y_label);
         if (p->kind == PANEL_BARS) bars_panel(p, i, out);
         else lines_panel(p, i, out);
+        if (p->kind == PANEL_LINES && (p->log_x || p->log_y)) fputs("unset logscale\n", out);
     }
     fputs("unset multiplot\n", out);
 }

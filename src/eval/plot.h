@@ -34,6 +34,7 @@ enum { PANEL_SERIES = 32, PANEL_MAX_BARS = 48, PLOT_PANELS = 8 };
 typedef struct Panel {
     PanelKind kind;
     const char *title, *x_label, *y_label;
+    bool log_x, log_y;      /* lines: logarithmic axes; values must be positive */
     int n_series, n_bars;
     Series series[PANEL_SERIES];
     Bar bar[PANEL_MAX_BARS];
