@@ -75,7 +75,7 @@ DEPS_OK := $(BUILD)/deps.ok
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help build reproduce data compare verify test golden-check bench lint clean clean-all deps doctor deps-dev expected FORCE
+.PHONY: help build reproduce data card check-counts compare verify test golden-check bench lint clean clean-all deps doctor deps-dev expected FORCE
 .DEFAULT_GOAL := help
 
 ## help: this text
@@ -190,6 +190,14 @@ reproduce: build
 ## data: prepare a data set and say where it is (DATA=beauty), for your own method
 data: build
 	@env -u MAKEFLAGS -u MFLAGS $(REPRODUCE) --methods none
+
+## card: the data card of a set, printed and written (DATA=beauty)
+card: build
+	@env -u MAKEFLAGS -u MFLAGS $(REPRODUCE) --methods none --cards 1
+
+## check-counts: published counts, and shipped rows against rows of our own, for the real sets of DIGR_DATA
+check-counts: build
+	@sh data_prep/check_counts.sh $(BUILD)/bin "$(DIGR_DATA)"
 
 ## compare: judge a ranking file and place it in the tables (RUN=my.run DATA=beauty NAME=MyMethod)
 compare: build

@@ -16,6 +16,7 @@
 
 static const char *data, *source, *bin, *stages, *results, *experiments, *only, *run, *run_name;
 static int64_t seeds, jobs, threads;
+static bool cards;
 
 static const CliOption OPTIONS[] = {
     {"data", CLI_STR, &data, "auto", 0, 0, "", "auto, sample, amazon or the name of one set", NULL},
@@ -26,6 +27,7 @@ static const CliOption OPTIONS[] = {
     {"methods", CLI_STR, &only, "", 0, 0, "", "comma-separated methods instead of all; @ensemble: the methods of that table; none: prepare the data only", NULL},
     {"run", CLI_STR, &run, "", 0, 0, "FILE", "a ranking file to judge beside the others (make compare)", NULL},
     {"name", CLI_STR, &run_name, "", 0, 0, "", "its name in the tables", NULL},
+    {"cards", CLI_FLAG, &cards, "0", 0, 1, "", "print the data card of each set (make card)", NULL},
     {"bin", CLI_STR, &bin, "cache/build/bin", 0, 0, "DIR", "the stage programs", NULL},
     {"stages", CLI_STR, &stages, "cache/stages", 0, 0, "DIR", "content-addressed outputs", NULL},
     {"results", CLI_STR, &results, "", 0, 0, "DIR", "where the report goes; default results/<data>", NULL},
@@ -54,6 +56,19 @@ static const char *choose_data(Arena *arena)
     }
     (void)fprintf(stderr, "data: the embedded sample, SIMULATED users (for real data: `make reproduce DATA=amazon`, or DIGR_DATA=<folder or URL>)\n");
     return "sample";
+}
+
+static Status print_cards(const Plan *plan)
+{
+    for (int64_t i = 0; i < plan->n_sets; i++) {
+        char line[4096];
+        const char *path = arena_printf(plan->arena, "%s/card.md", plan->steps[plan->sets[i].card].out);
+        FILE *in = fopen(path, "r");
+        if (in == NULL) return FAIL(E_INPUT, NULL, "%s: cannot read", path);
+        while (fgets(line, sizeof line, in) != NULL) (void)fputs(line, stdout);
+        (void)fclose(in);
+    }
+    return OK;
 }
 
 static void say_plan(const Plan *plan, const char *chosen, int64_t n_jobs, int64_t n_threads)
@@ -92,6 +107,7 @@ int main(int argc, char **argv)
     } else {
         MUST(schedule_run(plan, bin, jobs, threads));
         MUST(plan_link_data(plan, stages));
+        if (cards) MUST(print_cards(plan));
         if (strcmp(only, "none") == 0) return 0;
         (void)fprintf(stderr, "report: %s/report.html, %s/report.md; every number's trail: %s/manifest.json\n", results, results, results);
     }

@@ -59,7 +59,7 @@ static void setup(void)
     (void)snprintf(folder, sizeof folder, "/tmp/digr-plan-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     MUST(dir_make(at("bin")));
-    static const char *const names[] = {"00_sample", "01_download", "02_preprocess", "03_mine", "04_label", "05_embed", "06_tokenize",
+    static const char *const names[] = {"00_sample", "01_download", "02_preprocess", "02_card", "03_mine", "04_label", "05_embed", "06_tokenize",
                                         "07_baseline", "08_sft", "09_grpo", "10_evaluate", "11_report"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) write_stage(names[i], ":");
     write_text(at("experiments.json"), EXPERIMENTS);

@@ -219,7 +219,7 @@ static void text(Doc *d, const cJSON *card)
     doc_table(d, t, true);
     if (absent[0] != '\0') doc_notice(d, "**Missing text:** no item has any %s in this source. A result on this set says nothing about methods that need it.", absent);
     doc_text(d, "%s items have no text at all. %s items share their exact title with another one (%s such titles): text cannot tell them apart.",
-             card_count(card, "text.items_without_any_text", a), card_share(card_number(card, "text.items_with_duplicate_title"), N, a), card_count(card, "text.duplicate_titles", a));
+             card_share(card_number(card, "text.items_without_any_text"), N, a), card_share(card_number(card, "text.items_with_duplicate_title"), N, a), card_count(card, "text.duplicate_titles", a));
 }
 
 /* ------------------------------------------------------------------ all together */

@@ -4,7 +4,7 @@
  *   {"run": "results/sample", "title": "sample", "published": "paper/published.json", "simulated": true,
  *    "entries": [{"dataset", "dataset_label", "method", "method_label", "seed", "table": ["main", "ablation"],
  *                 "role": optional, see below, "settings": optional short text,
- *                 "data": DIR, "evaluate": DIR, and, where the method has them, "raw", "mine", "labels", "embed", "tokenize", "sft", "rl", "baseline": DIR}]}
+ *                 "data": DIR, "evaluate": DIR, and, where the method has them, "raw", "card", "mine", "labels", "embed", "tokenize", "sft", "rl", "baseline": DIR}]}
  * A folder that is absent or "" does not apply. Folders are relative to the working directory.
  *
  * Roles decide what a row is compared with. Without "role" they follow from the method's name:
@@ -30,7 +30,7 @@
 typedef enum Role { ROLE_FULL, ROLE_BASELINE, ROLE_VARIANT, ROLE_ORACLE, ROLE_EXTERNAL, ROLE_COUNT } Role;
 
 /* The stage folders an entry may have. */
-#define RESULT_PARTS(X) X(raw) X(data) X(mine) X(labels) X(embed) X(tokenize) X(sft) X(rl) X(baseline) X(evaluate)
+#define RESULT_PARTS(X) X(raw) X(data) X(card) X(mine) X(labels) X(embed) X(tokenize) X(sft) X(rl) X(baseline) X(evaluate)
 #define RESULT_PART_ID(name) PART_##name,
 typedef enum Part { RESULT_PARTS(RESULT_PART_ID) PART_COUNT } Part;
 #undef RESULT_PART_ID

@@ -99,6 +99,43 @@ static Status filter_table(Results *r, const char *out)
     return table_write_files(t, out);
 }
 
+/* From the data cards: what a reader of the results should know about the rows. */
+static Status cards_table(Doc *d, Results *r)
+{
+    static const struct { const char *header; ColumnKind kind; const char *part, *whole; } columns[] = {
+        {"Gini of the items", COLUMN_NUMBER, "size.gini_items", NULL}, {"Median history", COLUMN_COUNT, "history.test.median", NULL},
+        {"Cold targets", COLUMN_PERCENT, "cold.test_targets", "repeats.test.rows"}, {"Target in history", COLUMN_PERCENT, "repeats.test.in_history", "repeats.test.rows"},
+        {"Target is the item before", COLUMN_PERCENT, "repeats.test.previous_item", "repeats.test.rows"}, {"Adjacent events tied", COLUMN_PERCENT, "ties.equal_time_pairs", "ties.timed_pairs"},
+        {"of these sorted by ASIN", COLUMN_PERCENT, "ties.ascending_id_pairs", "ties.equal_time_pairs"}, {"Target tied", COLUMN_PERCENT, "ties.test.target_tied", "ties.test.timed"},
+        {"Training events after the target", COLUMN_PERCENT, "leakage.test.train_events_after_target", NULL}};
+    enum { N = sizeof columns / sizeof *columns };
+    const char *where = "";
+    Table *t = table_create(d->arena, "cards", "From the data cards: the test rows");
+    table_column(t, COLUMN_TEXT, "Data set", 0);
+    for (int i = 0; i < N; i++) table_column(t, columns[i].kind, columns[i].header, columns[i].kind == COLUMN_NUMBER ? 3 : 1);
+    for (int64_t k = 0; k < r->n_sets; k++) {
+        const Entry *e = spokesman(&r->set[k], PART_card);
+        const cJSON *card = NULL;
+        if (e != NULL) TRY(results_document(r, e->dir[PART_card], "card.json", &card));
+        if (card == NULL) continue;
+        where = arena_printf(d->arena, "%s%s%s: `%s/card.md`", where, where[0] != '\0' ? "; " : "", r->set[k].label, e->dir[PART_card]);
+        table_row(t);
+        table_text(t, r->set[k].label);
+        for (int i = 0; i < N; i++) {
+            double part, whole = 1, timed = 1;
+            if (strncmp(columns[i].part, "leakage", 7) == 0) (void)results_number(card, "leakage.test.timed", &timed);
+            const bool known = results_number(card, columns[i].part, &part) && (columns[i].whole == NULL || results_number(card, columns[i].whole, &whole));
+            if (known && whole > 0 && timed > 0) table_number(t, part / whole);
+            else table_none(t);
+        }
+    }
+    table_note(t, "Cold: a target that is in no training sequence. Tied: events of a user at the same second, whose order is the source's; sorted: half would be by chance. Training events "
+               "after the target: share that happened later than the test event, mean over the rows: 0 %% under a split by time. Empty: times or ASINs are not known.");
+    doc_table(d, t, true);
+    if (where[0] != '\0') doc_text(d, "Data cards, with the counts after each filter step, history lengths, time spans, texts, ties and leakage: %s.", where);
+    return OK;
+}
+
 Status section_data(Doc *d, Results *r, const ReportOptions *o)
 {
     TRY(filter_table(r, o->out));
@@ -127,7 +164,7 @@ Status section_data(Doc *d, Results *r, const ReportOptions *o)
     table_note(x, "Items without recorded answers use their shallow text alone (title, brand, categories, description, keywords, caption). Embedded: items whose embedding uses at "
                "least one interest that the classifier kept.");
     doc_table(d, x, true);
-    return OK;
+    return cards_table(d, r);
 }
 
 /* ------------------------------------------------------------------ interests */

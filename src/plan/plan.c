@@ -25,9 +25,9 @@ typedef struct Builder {
 } Builder;
 
 /* Steps of one method and seed, for the report's index. */
-typedef struct Chain { int64_t raw, data, mine, labels, embed, tokenize, sft, rl, baseline, evaluate; } Chain;
+typedef struct Chain { int64_t raw, data, card, mine, labels, embed, tokenize, sft, rl, baseline, evaluate; } Chain;
 
-static const Chain NO_CHAIN = {NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP};
+static const Chain NO_CHAIN = {NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP, NO_STEP};
 
 static const cJSON *member(const cJSON *object, const char *key) { return cJSON_GetObjectItemCaseSensitive(object, key); }
 
@@ -176,7 +176,10 @@ static Status plan_data(Builder *b, Chain *c)
     add_settings(b, &s, "02_preprocess", NULL);
     add_pair(b, &s, "seed", seed);
     const char *outside[] = {"data_prep/datasets.json", NULL};
-    return step_finish(b, &s, outside, &c->data);
+    TRY(step_finish(b, &s, outside, &c->data));
+    Step card = step_begin(b, "02_card", "data card");
+    add_input(b, &card, "data", c->data);
+    return step_finish(b, &card, NULL, &c->card);
 }
 
 /* filter: "logistic" or "none" (the ablation without RLDI). */
@@ -291,7 +294,7 @@ static void index_entry(Builder *b, const char *id, const char *label, int64_t s
     for (const cJSON *t = tables != NULL ? tables->child : NULL; t != NULL; t = t->next)
         cJSON_AddItemToArray(list, cJSON_CreateString(t->valuestring));
     const struct { const char *key; int64_t step; } parts[] = {
-        {"raw", c->raw}, {"data", c->data}, {"mine", c->mine}, {"labels", c->labels}, {"embed", c->embed}, {"tokenize", c->tokenize},
+        {"raw", c->raw}, {"data", c->data}, {"card", c->card}, {"mine", c->mine}, {"labels", c->labels}, {"embed", c->embed}, {"tokenize", c->tokenize},
         {"sft", c->sft}, {"rl", c->rl}, {"baseline", c->baseline}, {"evaluate", c->evaluate}};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) (void)cJSON_AddStringToObject(e, parts[i].key, out_of(b, parts[i].step));
     int64_t model = c->rl != NO_STEP ? c->rl : c->sft != NO_STEP ? c->sft : c->baseline;
@@ -330,7 +333,7 @@ static Status plan_method(Builder *b, const char *id, int64_t seed)
     bool quick = strcmp(kind, "baseline") == 0 && cost_s <= QUICK_S;
     if (b->o->complete_only && !b->plan->steps[c.evaluate].complete && !quick) {
         for (int64_t i = before; i < b->plan->n; i++) /* keep the data, drop what would have to be trained */
-            if (i != c.raw && i != c.data) b->plan->steps[i].complete = true;
+            if (i != c.raw && i != c.data && i != c.card) b->plan->steps[i].complete = true;
         if (seed == 1) (void)fprintf(stderr, "compare: %s is not reproduced yet and is left out; `make reproduce DATA=%s` adds it\n", label, b->name);
         return OK;
     }
@@ -374,6 +377,7 @@ static Status plan_dataset(Builder *b, const char *name)
     TRY(plan_data(b, &data));
     REQUIRE(b->plan->n_sets < PLAN_MAX_SETS, "more than %d data sets", (int)PLAN_MAX_SETS);
     b->plan->sets[b->plan->n_sets].name = name;
+    b->plan->sets[b->plan->n_sets].card = data.card;
     b->plan->sets[b->plan->n_sets++].step = data.data;
     for (const cJSON *m = methods->child; m != NULL; m = m->next) {
         if (!wanted(b, m->valuestring, true)) continue;
@@ -468,15 +472,24 @@ void plan_destroy(Plan *p)
     arena_destroy(p->arena);
 }
 
+/* <stages>/<name> -> the folder of a step, a relative link that replaces an earlier one. */
+static Status link_step(const Plan *p, const char *stages, int64_t step, const char *name)
+{
+    const char *out = p->steps[step].out;
+    char *link = arena_printf(p->arena, "%s/%s", stages, name), *fresh = arena_printf(p->arena, "%s.tmp", link);
+    (void)unlink(fresh);
+    if (symlink(out + strlen(stages) + 1, fresh) == 0 && rename(fresh, link) == 0) return OK;
+    return FAIL(E_RESOURCE, "remove what stands there", "%s: cannot link to %s: %s", link, out, strerror(errno));
+}
+
 Status plan_link_data(const Plan *p, const char *stages)
 {
     for (int64_t i = 0; i < p->n_sets; i++) {
-        const char *out = p->steps[p->sets[i].step].out;
-        char *link = arena_printf(p->arena, "%s/%s", stages, p->sets[i].name), *fresh = arena_printf(p->arena, "%s.tmp", link);
-        (void)unlink(fresh);
-        if (symlink(out + strlen(stages) + 1, fresh) != 0 || rename(fresh, link) != 0)
-            return FAIL(E_RESOURCE, "remove what stands there", "%s: cannot link to %s: %s", link, out, strerror(errno));
-        (void)fprintf(stderr, "data: %s/ holds items.jsonl, train.tsv, valid.tsv, test.tsv (format: src/data/dataset.h)\n", link);
+        const char *name = p->sets[i].name, *card = arena_printf(p->arena, "%s.card", name);
+        TRY(link_step(p, stages, p->sets[i].step, name));
+        TRY(link_step(p, stages, p->sets[i].card, card));
+        (void)fprintf(stderr, "data: %s/%s/ holds items.jsonl, train.tsv, valid.tsv, test.tsv, times.tsv (format: src/data/dataset.h); its data card: %s/%s/card.md\n", stages, name,
+                      stages, card);
     }
     return OK;
 }

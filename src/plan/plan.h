@@ -54,7 +54,7 @@ typedef struct Plan {
     Step *steps;
     int64_t n;
     size_t capacity;
-    struct { const char *name; int64_t step; } sets[PLAN_MAX_SETS]; /* 02_preprocess step of each data set */
+    struct { const char *name; int64_t step, card; } sets[PLAN_MAX_SETS]; /* 02_preprocess and 02_card step of each data set */
     int64_t n_sets;
     cJSON *index;            /* what 11_report reads; see src/11_report.c */
     cJSON *experiments;      /* paper/experiments.json; the steps point into it */
@@ -67,7 +67,7 @@ void plan_destroy(Plan *plan);
 double plan_remaining_s(const Plan *plan);
 int64_t plan_remaining(const Plan *plan);
 
-/* plan_link_data -- <stages>/<data set> -> the prepared folder, a name for people (make data, make compare). Prints where it is. */
+/* plan_link_data -- <stages>/<data set> -> the prepared folder, <stages>/<data set>.card -> its data card: names for people. Prints where they are. */
 Status plan_link_data(const Plan *plan, const char *stages);
 
 /* schedule_run -- run what is not complete, `jobs` steps side by side, each with `threads` threads (OMP_NUM_THREADS). With one job the
