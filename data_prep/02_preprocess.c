@@ -37,6 +37,7 @@ static const CliOption options[] = {
     {"core-rounds", CLI_INT, &settings.filter.core_rounds, "0", 0, 1000, "rounds", "stop the core after so many rounds; 0: when nothing changes", NULL},
     {"ties", CLI_ENUM, &settings.ties, "file", 0, 0, "", "events of a user at the same second: order of the source, or random", "file|shuffle"},
     {"ties-seed", CLI_INT, &settings.ties_seed, "-1", -1, 9e15, "", "random seed of --ties shuffle; -1: as --seed, which numbers the items too", NULL},
+    {"passes", CLI_INT, &settings.passes, "0", 0, 2, "", "over raw reviews: 1 keeps all events, 2 only those that can be in the core; 0: 2 above 256 MiB", NULL},
     {"max-loss", CLI_REAL, &settings.max_loss, "0.001", 0, 1, "share", "stop when more records than this are unusable", NULL},
     {"check-counts", CLI_FLAG, &settings.check_counts, "1", 0, 1, "", "stop when the counts are not the published ones", NULL},
     {"seed", CLI_INT, &seed, "2026", 0, 9e15, "", "random seed", NULL},

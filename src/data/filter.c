@@ -202,6 +202,19 @@ static void keep_core(Intake *c, const FilterSettings *f) {
     }
 }
 
+void filter_least(const FilterSettings *f, int64_t *user, int64_t *item) {
+    *user = f->core_users;
+    *item = f->core_rounds == 0 ? f->core_items : 1;
+}
+
+void filter_core_ahead(Intake *c, int64_t least_user, int64_t least_item) {
+    bool users = true, items = true;
+    while (users || items) {
+        users = drop_rare(c, true, least_user);
+        items = drop_rare(c, false, least_item);
+    }
+}
+
 Status filter_apply(Intake *c, const FilterSettings *f, const bool *described) {
     TRY(keep_window(c, f));
     drop_duplicates(c, f);

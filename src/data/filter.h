@@ -46,6 +46,12 @@ bool *filter_described(const Intake *c);
 /* filter_apply -- all steps on sorted events (intake_sort). described: from filter_described. E_USAGE: no date; E_INPUT: a window over unknown times. */
 Status filter_apply(Intake *c, const FilterSettings *f, const bool *described);
 
+/* filter_least -- with fewer events than this, as read, a user or an item cannot be left in the end whatever the other steps do; 1: it can. (With limited rounds
+ * nothing is known of items: a user with few items may go before they are counted.) */
+void filter_least(const FilterSettings *f, int64_t *user, int64_t *item);
+/* filter_core_ahead -- drop events of users and items with fewer events than that until nothing changes, in their order as read; no step is recorded. */
+void filter_core_ahead(Intake *c, int64_t least_user, int64_t least_item);
+
 /* filter_parse_date -- seconds of 00:00 UTC of YYYY-MM-DD; false when it is no date. */
 bool filter_parse_date(const char *text, int64_t *time_s);
 

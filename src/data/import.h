@@ -17,7 +17,15 @@ typedef enum MetaSyntax { META_PYTHON, META_JSON, META_JSON_2023 } MetaSyntax; /
  *   captions JSON lines with asin and caption. meta and captions may be NULL.
  * Rules, each counted in the ledger: the first of several lines on one item counts; lines on items without reviews are skipped; a title that is page script
  * ("getTime") is no title; lines outside the strict grammar of JSON that cJSON reads all the same. Texts pass text_clean. */
-Status import_amazon(Intake *c, const char *reviews, const char *meta, MetaSyntax syntax, const char *captions);
+typedef struct ReadSettings {
+    int64_t passes;                 /* 1 or 2; 0: 2 for files above 256 MiB, else 1 (pipes, too) */
+    int64_t least_user, least_item; /* filter_least: what two passes may pass over */
+} ReadSettings;
+
+/* Two passes over the reviews (data/ahead.h) keep a file of any size in memory: events that cannot be in the core, and ids without others, are never kept, and
+ * texts are kept of items in the core of what was read only. The data set is the same. The step "read" has the counts of the whole file; what follows it
+ * (duplicates, repeats, the rounds of the core) is counted among the events that were kept. settings NULL: one pass. */
+Status import_amazon(Intake *c, const char *reviews, const char *meta, MetaSyntax syntax, const char *captions, const ReadSettings *settings);
 
 /* import_sequences -- sequences.txt (`user item item ...`, in time order), items.jsonl, and where present timestamps.txt (the same shape, Unix seconds,
  * 0 = unknown) and users.txt (`user rawid`) of `dir`. Texts are taken as they are. */

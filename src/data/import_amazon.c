@@ -4,10 +4,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "base/json.h"
 #include "base/log.h"
+#include "data/ahead.h"
 #include "data/fieldscan.h"
+#include "data/filter.h"
 #include "data/import.h"
 #include "data/import_lines.h"
 #include "data/textclean.h"
@@ -16,6 +18,7 @@
 /* How a release names what is wanted, and in how many parts of a second it counts. */
 typedef struct ReviewForm { const char *name[3]; int64_t parts; } ReviewForm;
 enum { USER, ITEM, TIME };
+enum { LARGE_FILE_BYTES = 256 << 20 };
 static const ReviewForm review_forms[] = {[META_PYTHON] = {{"reviewerID", "asin", "unixReviewTime"}, 1},
                                           [META_JSON] = {{"reviewerID", "asin", "unixReviewTime"}, 1},
                                           [META_JSON_2023] = {{"user_id", "parent_asin", "timestamp"}, 1000}};
@@ -34,7 +37,7 @@ Status lines_begin(LineFeed *feed, const char *path, Ledger *ledger, LedgerSort 
 bool lines_next(LineFeed *feed) {
     if (!line_next(feed->reader, &feed->text, &feed->n)) return false;
     feed->number++;
-    ledger_seen(feed->ledger, feed->sort, 1);
+    if (feed->ledger) ledger_seen(feed->ledger, feed->sort, 1);
     if (feed->long_read && feed->number % 4096 == 0) progress_update(&feed->progress, line_bytes_read(feed->reader) >> 20, "%s", feed->path);
     return true;
 }
@@ -42,12 +45,15 @@ bool lines_next(LineFeed *feed) {
 bool lines_utf8(LineFeed *feed) {
     const size_t bad = utf8_invalid_at(feed->text, feed->n);
     if (bad == feed->n) return true;
-    ledger_reject(feed->ledger, feed->sort, FAULT_UTF8, 1, feed->path, feed->number, "byte 0x%02x at column %zu is not UTF-8",
+    if (feed->ledger) ledger_reject(feed->ledger, feed->sort, FAULT_UTF8, 1, feed->path, feed->number, "byte 0x%02x at column %zu is not UTF-8",
                   (unsigned)(unsigned char)feed->text[bad], bad + 1);
     return false;
 }
 
-void lines_reject(LineFeed *feed, Fault fault) { ledger_reject_status(feed->ledger, feed->sort, fault, 1, feed->path, feed->number); }
+void lines_reject(LineFeed *feed, Fault fault) {
+    if (feed->ledger) ledger_reject_status(feed->ledger, feed->sort, fault, 1, feed->path, feed->number);
+    else status_clear();
+}
 
 bool lines_scan(LineFeed *feed, FieldScan *scan, Field *field) {
     size_t bad_utf8;
@@ -73,36 +79,51 @@ Status field_key(const LineFeed *feed, const char *name, const Field *field) {
 
 /* ---- reviews ---- */
 
+/* One pass over a review file: events are counted, or kept, or kept when `ahead` says so. */
+typedef struct ReviewPass {
+    Intake *c;
+    const ReviewForm *form;
+    MetaSyntax syntax;
+    Ahead *ahead;  /* NULL: everything is kept */
+    bool counting;
+} ReviewPass;
+
 /* An event at `time`, in parts of a second. Sub-seconds decide the order of events of one second, before their place in the file. */
-static Status add_event(Intake *c, const ReviewForm *form, const Field *field, double time) {
+static Status take_event(const ReviewPass *pass, const Field *field, double time) {
+    const ReviewForm *form = pass->form;
+    const Field *user = &field[USER], *item = &field[ITEM];
     const double second = (double)form->parts;
     if (!(time >= TIME_MIN_S * second && time < (double)TIME_MAX_S * second) || floor(time) < time)
         return FAIL(E_INPUT, NULL, "%s %.17g is no %ssecond between 1995 and 2100", form->name[TIME], time, form->parts > 1 ? "milli" : "");
     const int64_t parts = (int64_t)time;
-    intake_add_event(c, strtable_add_bytes(c->users, field[USER].text, field[USER].n), strtable_add_bytes(c->items, field[ITEM].text, field[ITEM].n),
-                     parts / form->parts);
+    Intake *c = pass->c;
+    if (pass->counting) return ahead_count(pass->ahead, user->text, user->n, item->text, item->n), OK;
+    /* ids that have enough are numbered even where the event goes: in order of their first appearance in the file, as in one pass */
+    const int64_t u = !pass->ahead || ahead_keeps_user(pass->ahead, user->text, user->n) ? strtable_add_bytes(c->users, user->text, user->n) : -1;
+    const int64_t i = !pass->ahead || ahead_keeps_item(pass->ahead, item->text, item->n) ? strtable_add_bytes(c->items, item->text, item->n) : -1;
+    if (u < 0 || i < 0) return OK;
+    intake_add_event(c, u, i, parts / form->parts);
     c->event[c->n_events - 1].order |= (parts % form->parts) << INTAKE_ORDER_BITS;
     return OK;
 }
 
-static Status take_review(const LineFeed *feed, Intake *c, const ReviewForm *form, const Field *field, Fault *fault) {
+static Status take_review(const LineFeed *feed, const ReviewPass *pass, const Field *field, Fault *fault) {
+    const char *const *name = pass->form->name;
     *fault = FAULT_FIELD;
-    TRY(field_key(feed, form->name[USER], &field[USER]));
-    TRY(field_key(feed, form->name[ITEM], &field[ITEM]));
-    if (field[TIME].kind != FIELD_NUMBER)
-        return FAIL(E_INPUT, NULL, "%s:%lld: %s\"%s\"%s", feed->path, (long long)feed->number, field[TIME].kind == FIELD_ABSENT ? "missing " : "",
-                    form->name[TIME], field[TIME].kind == FIELD_ABSENT ? " (a number)" : " must be a number");
+    TRY(field_key(feed, name[USER], &field[USER]));
+    TRY(field_key(feed, name[ITEM], &field[ITEM]));
+    if (field[TIME].kind == FIELD_ABSENT) return FAIL(E_INPUT, NULL, "%s:%lld: missing \"%s\" (a number)", feed->path, (long long)feed->number, name[TIME]);
+    if (field[TIME].kind != FIELD_NUMBER) return FAIL(E_INPUT, NULL, "%s:%lld: \"%s\" must be a number", feed->path, (long long)feed->number, name[TIME]);
     *fault = FAULT_TIME;
-    return add_event(c, form, field, field[TIME].number);
+    return take_event(pass, field, field[TIME].number);
 }
 
-static Status read_json(LineFeed *feed, Intake *c, const ReviewForm *form, FieldScan *scan) {
+static void read_json(LineFeed *feed, const ReviewPass *pass, FieldScan *scan) {
     Field field[3];
     Fault fault;
     do {
-        if (lines_scan(feed, scan, field) && take_review(feed, c, form, field, &fault) != OK) lines_reject(feed, fault);
+        if (lines_scan(feed, scan, field) && take_review(feed, pass, field, &fault) != OK) lines_reject(feed, fault);
     } while (lines_next(feed));
-    return OK;
 }
 
 /* ---- ratings without texts: user_id,parent_asin,rating,timestamp[,history] ---- */
@@ -134,16 +155,15 @@ static Status split_columns(const LineFeed *feed, Field *field) {
     return OK;
 }
 
-static Status read_csv(LineFeed *feed, Intake *c, const ReviewForm *form) {
+static void read_csv(LineFeed *feed, const ReviewPass *pass) {
     Field field[3];
     while (lines_next(feed)) {
         Fault fault = FAULT_SYNTAX;
         if (!lines_utf8(feed)) continue;
         Status status = split_columns(feed, field);
-        if (status == OK) status = take_review(feed, c, form, field, &fault);
+        if (status == OK) status = take_review(feed, pass, field, &fault);
         if (status != OK) lines_reject(feed, fault);
     }
-    return OK;
 }
 
 static bool is_csv_header(const LineFeed *feed) {
@@ -154,26 +174,57 @@ static bool is_csv_header(const LineFeed *feed) {
     return n == m || (n == m + sizeof history - 1 && memcmp(feed->text + m, history, sizeof history - 1) == 0);
 }
 
-static Status read_reviews(Intake *c, const char *path, MetaSyntax syntax) {
-    const ReviewForm *form = &review_forms[syntax];
-    FieldScan *scan = fieldscan_create(c->arena, 3, form->name);
+static Status read_reviews(const ReviewPass *pass, const char *path) {
+    Intake *c = pass->c;
+    Ledger *ledger = pass->counting ? NULL : c->ledger;
+    Arena *arena = arena_create("reviews");
+    FieldScan *scan = fieldscan_create(arena, 3, pass->form->name);
     LineFeed feed;
-    TRY(lines_begin(&feed, path, c->ledger, LEDGER_INTERACTIONS));
-    if (lines_next(&feed)) {
-        if (syntax == META_JSON_2023 && is_csv_header(&feed)) {
-            ledger_seen(c->ledger, LEDGER_INTERACTIONS, -1);
-            (void)read_csv(&feed, c, form);
+    Status status = lines_begin(&feed, path, ledger, LEDGER_INTERACTIONS);
+    if (status == OK && lines_next(&feed)) {
+        if (pass->syntax == META_JSON_2023 && is_csv_header(&feed)) {
+            if (ledger) ledger_seen(ledger, LEDGER_INTERACTIONS, -1);
+            read_csv(&feed, pass);
         } else {
-            (void)read_json(&feed, c, form, scan);
+            read_json(&feed, pass, scan);
         }
     }
-    if (fieldscan_fallbacks(scan)) ledger_note(c->ledger, "review_lines_read_by_cjson", fieldscan_fallbacks(scan));
+    if (ledger && fieldscan_fallbacks(scan)) ledger_note(ledger, "review_lines_read_by_cjson", fieldscan_fallbacks(scan));
     fieldscan_destroy(scan);
-    return lines_end(&feed);
+    arena_destroy(arena);
+    return status == OK ? lines_end(&feed) : status;
 }
 
-Status import_amazon(Intake *c, const char *reviews, const char *meta, MetaSyntax syntax, const char *captions) {
-    TRY(read_reviews(c, reviews, syntax));
+/* Count, then keep what can be in the core. */
+static Status read_twice(ReviewPass *pass, const char *path, const ReadSettings *settings) {
+    Intake *c = pass->c;
+    pass->counting = true;
+    log_info("%s is read twice: first to count the events of users and items", path);
+    TRY(read_reviews(pass, path));
+    pass->counting = false;
+    intake_reserve(c, ahead_most_kept(pass->ahead));
+    intake_step_counts(c, "read", ahead_users(pass->ahead), ahead_items(pass->ahead), ahead_events(pass->ahead));
+    TRY(read_reviews(pass, path));
+    c->counted_ahead = true;
+    filter_core_ahead(c, settings->least_user, settings->least_item);
+    bool *wanted = ARENA_NEW(c->arena, bool, strtable_count(c->items));
+    for (int64_t e = 0; e < c->n_events; e++) wanted[c->event[e].item] = true;
+    c->wanted = wanted;
+    return OK;
+}
+
+static bool large_file(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > LARGE_FILE_BYTES;
+}
+
+Status import_amazon(Intake *c, const char *reviews, const char *meta, MetaSyntax syntax, const char *captions, const ReadSettings *settings) {
+    ReviewPass pass = {.c = c, .form = &review_forms[syntax], .syntax = syntax};
+    const bool twice = settings && (settings->least_user > 1 || settings->least_item > 1) && (settings->passes == 2 || (settings->passes == 0 && large_file(reviews)));
+    if (twice) pass.ahead = ahead_create(settings->least_user, settings->least_item);
+    Status status = twice ? read_twice(&pass, reviews, settings) : read_reviews(&pass, reviews);
+    ahead_destroy(pass.ahead);
+    TRY(status);
     if (meta) TRY(import_meta(c, meta, syntax));
     return captions ? import_captions(c, captions) : OK;
 }

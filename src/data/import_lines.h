@@ -19,6 +19,7 @@ typedef struct LineFeed {
     int64_t number;
 } LineFeed;
 
+/* ledger NULL: nothing is recorded, and no progress shown. */
 Status lines_begin(LineFeed *feed, const char *path, Ledger *ledger, LedgerSort sort);
 bool lines_next(LineFeed *feed); /* false: the end, or a fault that lines_end reports */
 Status lines_end(LineFeed *feed);

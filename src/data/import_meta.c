@@ -54,28 +54,35 @@ static Status texts_of(const cJSON *tree, const MetaForm *form, Arena *arena, It
     return join_texts(cJSON_GetObjectItemCaseSensitive(tree, form->keywords), form->keywords, "; ", arena, &text->keywords);
 }
 
-static Status keep_texts(Intake *c, const cJSON *tree, const MetaForm *form, int64_t item) {
+static Status keep_texts(Intake *c, Arena *scratch, const cJSON *tree, const MetaForm *form, int64_t item) {
     if (intake_text(c, item)->id) return ledger_note(c->ledger, "metadata_repeated", 1), OK;
+    ArenaMark mark = arena_mark(scratch);
     ItemText text = {0};
-    TRY(texts_of(tree, form, c->arena, &text));
-    if (strstr(text.title, "getTime")) {
-        ledger_note(c->ledger, "script_titles_emptied", 1);
-        text.title = "";
+    Status status = texts_of(tree, form, scratch, &text);
+    if (status == OK) {
+        if (strstr(text.title, "getTime")) {
+            ledger_note(c->ledger, "script_titles_emptied", 1);
+            text.title = "";
+        }
+        const char **const fields[] = {&text.title, &text.brand, &text.categories, &text.description, &text.keywords};
+        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) *fields[f] = intake_keep_text(c, *fields[f]);
+        text.id = strtable_get(c->items, item);
+        *intake_text(c, item) = text;
     }
-    text.id = strtable_get(c->items, item);
-    *intake_text(c, item) = text;
-    return OK;
+    arena_release(scratch, mark);
+    return status;
 }
 
 /* The item that a line is about, by its id field: its number, or -1 when nobody asked for it. */
 static Status item_of(Intake *c, const LineFeed *feed, const char *name, const Field *id, const char *other, int64_t *item) {
     TRY(field_key(feed, name, id));
     *item = strtable_find_bytes(c->items, id->text, id->n);
+    if (*item >= 0 && c->wanted && !c->wanted[*item]) *item = -1;
     if (*item < 0) ledger_note(c->ledger, other, 1);
     return OK;
 }
 
-static void take_json(LineFeed *feed, Intake *c, const MetaForm *form, FieldScan *scan) {
+static void take_json(LineFeed *feed, Intake *c, const MetaForm *form, FieldScan *scan, Arena *scratch) {
     Field id;
     int64_t item;
     if (!lines_scan(feed, scan, &id)) return;
@@ -83,13 +90,13 @@ static void take_json(LineFeed *feed, Intake *c, const MetaForm *form, FieldScan
     if (status == OK && item >= 0) {
         cJSON *tree;
         status = json_parse_line(feed->path, feed->number, feed->text, feed->n, &tree);
-        if (status == OK) status = keep_texts(c, tree, form, item);
+        if (status == OK) status = keep_texts(c, scratch, tree, form, item);
         cJSON_Delete(tree);
     }
     if (status != OK) lines_reject(feed, FAULT_FIELD);
 }
 
-static void take_python(LineFeed *feed, Intake *c, const MetaForm *form, FieldScan *scan) {
+static void take_python(LineFeed *feed, Intake *c, const MetaForm *form, FieldScan *scan, Arena *scratch) {
     Field id;
     int64_t item;
     cJSON *tree;
@@ -100,30 +107,34 @@ static void take_python(LineFeed *feed, Intake *c, const MetaForm *form, FieldSc
     }
     fieldscan_tree(scan, tree, &id);
     Status status = item_of(c, feed, form->id, &id, "metadata_of_other_items", &item);
-    if (status == OK && item >= 0) status = keep_texts(c, tree, form, item);
+    if (status == OK && item >= 0) status = keep_texts(c, scratch, tree, form, item);
     cJSON_Delete(tree);
     if (status != OK) lines_reject(feed, FAULT_FIELD);
 }
 
 Status import_meta(Intake *c, const char *path, MetaSyntax syntax) {
     const MetaForm *form = &meta_forms[syntax];
-    FieldScan *scan = fieldscan_create(c->arena, 1, &form->id);
     LineFeed feed;
     TRY(lines_begin(&feed, path, c->ledger, LEDGER_ITEMS));
+    Arena *arena = arena_create("metadata"), *scratch = arena_create("metadata of one item");
+    FieldScan *scan = fieldscan_create(arena, 1, &form->id);
     while (lines_next(&feed)) {
-        if (syntax == META_PYTHON) take_python(&feed, c, form, scan);
-        else take_json(&feed, c, form, scan);
+        if (syntax == META_PYTHON) take_python(&feed, c, form, scan, scratch);
+        else take_json(&feed, c, form, scan, scratch);
     }
     if (fieldscan_fallbacks(scan)) ledger_note(c->ledger, "metadata_lines_read_by_cjson", fieldscan_fallbacks(scan));
     fieldscan_destroy(scan);
+    arena_destroy(scratch);
+    arena_destroy(arena);
     return lines_end(&feed);
 }
 
 Status import_captions(Intake *c, const char *path) {
     static const char *const names[] = {"asin", "caption"};
-    FieldScan *scan = fieldscan_create(c->arena, 2, names);
     LineFeed feed;
     TRY(lines_begin(&feed, path, c->ledger, LEDGER_ITEMS));
+    Arena *arena = arena_create("captions");
+    FieldScan *scan = fieldscan_create(arena, 2, names);
     while (lines_next(&feed)) {
         Field field[2];
         int64_t item;
@@ -135,9 +146,12 @@ Status import_captions(Intake *c, const char *path) {
             continue;
         }
         if (item < 0) continue;
-        intake_text(c, item)->caption = text_clean(c->arena, arena_strndup(c->arena, field[1].text, field[1].n));
+        ArenaMark mark = arena_mark(arena);
+        intake_text(c, item)->caption = intake_keep_text(c, text_clean(arena, arena_strndup(arena, field[1].text, field[1].n)));
+        arena_release(arena, mark);
     }
     fieldscan_destroy(scan);
+    arena_destroy(arena);
     return lines_end(&feed);
 }
 
@@ -145,7 +159,7 @@ void intake_complete_text(Intake *c) {
     int64_t n = strtable_count(c->items), without = 0;
     for (int64_t i = 0; i < n; i++) {
         ItemText *t = intake_text(c, i);
-        without += !t->id;
+        without += !t->id && (!c->wanted || c->wanted[i]);
         if (!t->id) t->id = strtable_get(c->items, i);
         const char **const fields[] = {&t->title, &t->brand, &t->categories, &t->description, &t->keywords, &t->caption};
         for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)

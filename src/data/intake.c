@@ -27,6 +27,28 @@ void intake_add_event(Intake *c, int64_t user, int64_t item, int64_t time_s) {
     c->n_events++;
 }
 
+void intake_reserve(Intake *c, int64_t n) {
+    REQUIRE(c->n_events == 0, "events are there already");
+    c->event = arena_alloc_raw(c->arena, (size_t)(n > 0 ? n : 1), sizeof *c->event);
+    c->event_capacity = (size_t)(n > 0 ? n : 1);
+}
+
+const char *intake_keep_text(Intake *c, const char *text) {
+    enum { SLAB_BYTES = 1 << 18 };
+    const size_t n = strlen(text) + 1;
+    if (n == 1) return "";
+    if (n > SLAB_BYTES / 16) return arena_strdup(c->arena, text);
+    if (n > c->slab_left) {
+        c->slab = arena_alloc_raw(c->arena, SLAB_BYTES, 1);
+        c->slab_left = SLAB_BYTES;
+    }
+    char *copy = c->slab;
+    memcpy(copy, text, n);
+    c->slab += n;
+    c->slab_left -= n;
+    return copy;
+}
+
 ItemText *intake_text(Intake *c, int64_t item) {
     if (item >= c->n_text) {
         ARENA_GROW(c->arena, c->text, c->text_capacity, item + 1);
@@ -46,13 +68,17 @@ void intake_step(Intake *c, const char *name) {
         user_seen[c->event[e].user] = item_seen[c->event[e].item] = true;
     }
     arena_release(c->arena, mark);
+    intake_step_counts(c, name, users, items, c->n_events);
+}
+
+void intake_step_counts(Intake *c, const char *name, int64_t users, int64_t items, int64_t events) {
     cJSON *step = cJSON_CreateObject();
     cJSON_AddStringToObject(step, "step", name);
     cJSON_AddNumberToObject(step, "users", (double)users);
     cJSON_AddNumberToObject(step, "items", (double)items);
-    cJSON_AddNumberToObject(step, "interactions", (double)c->n_events);
+    cJSON_AddNumberToObject(step, "interactions", (double)events);
     cJSON_AddItemToArray(c->steps, step);
-    log_info("%-24s %8lld users %8lld items %9lld interactions", name, (long long)users, (long long)items, (long long)c->n_events);
+    log_info("%-24s %8lld users %8lld items %9lld interactions", name, (long long)users, (long long)items, (long long)events);
 }
 
 static int compare_by_time(const void *a, const void *b) {
@@ -68,8 +94,6 @@ static int compare_by_order(const void *a, const void *b) {
     return (x->order > y->order) - (x->order < y->order);
 }
 
-void intake_sort(Intake *c) { qsort(c->event, (size_t)c->n_events, sizeof *c->event, c->ordered ? compare_by_order : compare_by_time); }
-
 /* End of the run of events of the user at `begin`. */
 static int64_t user_end(const Intake *c, int64_t begin) {
     int64_t end = begin + 1;
@@ -77,10 +101,38 @@ static int64_t user_end(const Intake *c, int64_t begin) {
     return end;
 }
 
+bool intake_same_time(const Event *a, const Event *b) { return a->time_s == b->time_s && a->order >> INTAKE_ORDER_BITS == b->order >> INTAKE_ORDER_BITS; }
+
+/* Each event goes to the run of its user, what lay there to its own, and so on; then each run is sorted. The order is total, so the result is qsort's. */
+void intake_sort(Intake *c) {
+    const int64_t n_users = strtable_count(c->users);
+    ArenaMark mark = arena_mark(c->arena);
+    int64_t *begin = ARENA_NEW(c->arena, int64_t, n_users + 1), *next = ARENA_NEW(c->arena, int64_t, n_users);
+    for (int64_t e = 0; e < c->n_events; e++) begin[c->event[e].user + 1]++;
+    for (int64_t u = 0; u < n_users; u++) begin[u + 1] += next[u] = begin[u];
+    for (int64_t u = 0; u < n_users; u++) {
+        while (next[u] < begin[u + 1]) {
+            const Event one = c->event[next[u]];
+            if (one.user == u) {
+                next[u]++;
+                continue;
+            }
+            Event *place = &c->event[next[one.user]++];
+            c->event[next[u]] = *place;
+            *place = one;
+        }
+    }
+    arena_release(c->arena, mark);
+    for (int64_t from = 0, to; from < c->n_events; from = to) {
+        to = user_end(c, from);
+        if (to - from > 1) qsort(c->event + from, (size_t)(to - from), sizeof *c->event, c->ordered ? compare_by_order : compare_by_time);
+    }
+}
+
 void intake_shuffle_ties(Intake *c, uint64_t seed) {
     for (int64_t begin = 0, end; begin < c->n_events; begin = end) {
         end = begin + 1;
-        while (end < c->n_events && c->event[end].user == c->event[begin].user && c->event[end].time_s == c->event[begin].time_s) end++;
+        while (end < c->n_events && c->event[end].user == c->event[begin].user && intake_same_time(&c->event[end], &c->event[begin])) end++;
         if (c->event[begin].time_s == 0 || end - begin < 2) continue;
         const char *key = strtable_get(c->users, c->event[begin].user);
         Rng rng = rng_make(seed, RNG_STAGE_PREPROCESS, RNG_TIES, (uint32_t)c->event[begin].time_s, fnv1a64(key, strlen(key)));
@@ -106,7 +158,7 @@ cJSON *intake_ties_json(const Intake *c) {
             pairs++;
             timed += known;
             same_day += known && a->time_s / DAY_S == b->time_s / DAY_S;
-            last = known && a->time_s == b->time_s;
+            last = known && intake_same_time(a, b);
             unordered += known && a->time_s > b->time_s;
             equal += last;
             tied |= last;

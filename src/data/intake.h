@@ -29,10 +29,14 @@ typedef struct Intake {
     Event *event;
     int64_t n_events;
     size_t event_capacity, text_capacity;
+    char *slab;           /* where intake_keep_text puts the next text */
+    size_t slab_left;
     ItemText *text;       /* (items) NULL id: the source has no line for this item */
     int64_t n_text;       /* items with room in `text` */
     const char *item_id_kind; /* "asin" | "source number" */
     bool ordered;         /* events of a user come in order (sequence form), times may be unknown */
+    bool counted_ahead;   /* what cannot be in the core was passed over while reading (import.h); the step "read" is recorded */
+    const bool *wanted;   /* (items) then: has events; texts of others are passed over. NULL: all are wanted */
     cJSON *steps;         /* array of {"step","users","items","interactions"}; owned by whoever created the intake */
 } Intake;
 
@@ -41,13 +45,21 @@ enum { TIME_MIN_S = 788918400 }; /* 1995-01-01, the year of Amazon's first sale 
 
 Intake *intake_create(Arena *arena, Ledger *ledger);
 void intake_add_event(Intake *c, int64_t user, int64_t item, int64_t time_s);
+/* intake_reserve -- room for n events at once, before the first: no copies while they come. Memory is used as they come. */
+void intake_reserve(Intake *c, int64_t n);
 /* intake_text -- the text slot of an item, zeroed at first (grows). */
 ItemText *intake_text(Intake *c, int64_t item);
+/* intake_keep_text -- a copy that lives as long as the intake, and costs its length. */
+const char *intake_keep_text(Intake *c, const char *text);
 /* intake_step -- record counts of users and items that still have events, under a name. */
 void intake_step(Intake *c, const char *name);
+/* intake_step_counts -- the same with counts made elsewhere. */
+void intake_step_counts(Intake *c, const char *name, int64_t users, int64_t items, int64_t events);
 
-/* intake_sort -- by user, then time (raw form) and source order. Sequence form: source order alone. */
+/* intake_sort -- by user, then time (raw form) and source order. Sequence form: source order alone. In place: 16 bytes a user more. */
 void intake_sort(Intake *c);
+/* intake_same_time -- whether the order of two events of a user is not known from their (known) times. */
+bool intake_same_time(const Event *a, const Event *b);
 /* intake_shuffle_ties -- events of a user with the same known time in random order (a function of seed and user key). */
 void intake_shuffle_ties(Intake *c, uint64_t seed);
 /* intake_ties_json -- how much order is not known, over pairs of adjacent events of one user: {"adjacent_pairs", "timed_pairs" (both times known),

@@ -53,15 +53,16 @@ static Status read_source(Prepare *p) {
     if (!path[0]) return FAIL(E_INPUT, "get it with 01_download", "%s: no reviews file of %s", p->raw, p->entry->name);
     const char *release = p->entry->release;
     MetaSyntax syntax = strcmp(release, "amazon-2014") == 0 ? META_PYTHON : strcmp(release, "amazon-2023") == 0 ? META_JSON_2023 : META_JSON;
-    return import_amazon(p->intake, path[0], path[1], syntax, path[2]);
+    ReadSettings read = {.passes = p->settings->passes};
+    filter_least(&p->filter, &read.least_user, &read.least_item);
+    return import_amazon(p->intake, path[0], path[1], syntax, path[2], &read);
 }
 
 static Status filter(Prepare *p, const bool *described) {
     Intake *c = p->intake;
-    intake_step(c, "read");
+    intake_step(c, c->counted_ahead ? "rare ones passed over" : "read");
     intake_sort(c);
     int64_t before = c->n_events;
-    p->filter = filter_resolve(&p->settings->filter, &p->entry->filter, p->form == SOURCE_RAW);
     TRY(filter_apply(c, &p->filter, described));
     if (c->n_events == 0)
         return FAIL(E_INPUT, "lower --k-core, loosen the filters, or give more data", "%s: nothing of %lld interactions is left after filtering", p->raw, (long long)before);
@@ -147,6 +148,7 @@ static cJSON *source_json(const Prepare *p) {
     cJSON_AddStringToObject(source, "release", p->entry->release);
     cJSON_AddStringToObject(source, "rows_from", p->split.rows_from);
     cJSON_AddStringToObject(source, "item_ids", p->intake->item_id_kind);
+    if (p->form == SOURCE_RAW) cJSON_AddNumberToObject(source, "passes", p->intake->counted_ahead ? 2 : 1);
     return source;
 }
 
@@ -225,6 +227,7 @@ static Status check_expected(const Prepare *p) {
 
 static Status prepare_all(Prepare *p) {
     Intake *c = p->intake;
+    p->filter = filter_resolve(&p->settings->filter, &p->entry->filter, p->form == SOURCE_RAW);
     Status read = read_source(p);
     p->n_read = c->n_events;
     TRY(dir_make(p->out));
@@ -253,6 +256,7 @@ Status prepare_dataset(const RegistryEntry *entry, const char *raw, const Prepar
     if (status != OK) return arena_destroy(arena), status;
     p.intake = intake_create(arena, ledger_create(arena));
     status = prepare_all(&p);
+    if (status == OK) log_info("peak memory %lld MiB", (long long)(peak_memory_bytes() >> 20));
     cJSON_Delete(p.intake->steps);
     arena_destroy(arena);
     return status;

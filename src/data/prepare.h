@@ -28,6 +28,7 @@ typedef struct PrepareSettings {
     FilterSettings filter;       /* what was asked for; datasets.json fills the rest */
     bool check_counts;
     const char *form, *stem;     /* what the folder holds and its files' name (source.h); NULL: found out */
+    int64_t passes;              /* over raw reviews: 1 or 2; 0: by the size of the file (import.h) */
     double max_loss;             /* share of records */
     uint64_t seed;               /* of the numbering */
     int64_t ties_seed;           /* of --ties shuffle; -1: as seed. Its own, so that two shuffles differ in nothing but the order */

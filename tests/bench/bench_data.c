@@ -147,10 +147,10 @@ static void read_ours(const File *f, Measured *m)
             else rawgen_id(&g, "B00", i, 7);
             (void)strtable_add_bytes(c->items, id, (size_t)(g.out - id));
         }
-        MUST(import_amazon(c, "/dev/null", f->path, f->syntax, NULL));
+        MUST(import_amazon(c, "/dev/null", f->path, f->syntax, NULL, NULL));
         m->fallbacks = rule_count(ledger, "metadata_lines_read_by_cjson") + rule_count(ledger, "metadata_lines_read_by_tree");
     } else {
-        MUST(import_amazon(c, f->path, NULL, f->syntax, NULL));
+        MUST(import_amazon(c, f->path, NULL, f->syntax, NULL, NULL));
         m->fallbacks = rule_count(ledger, "review_lines_read_by_cjson");
         REQUIRE(c->n_events == f->lines - (f->format == RAW_RATINGS_2023), "%lld events of %lld lines", (long long)c->n_events, (long long)f->lines);
     }
