@@ -6,13 +6,15 @@
  *   03_mine verify [--data D --set S]           every frame, every response parsed, and, given a data set, every key recomputed from today's templates and texts;
  *                                               exit 3 on a difference
  *   03_mine show ITEM --data D --set S          one item's prompts, recorded answers, merged interests (and, with --labels, their labels), on stdout
+ *   03_mine record ...                          asks a model: hands over to 03_record beside this program, with its options (see `03_record --help`)
  *
  * The command may also be written `--mode NAME`.
- * None of these opens a socket: they work on recorded answers only and cannot ask a model anything.
+ * None of these but record opens a socket: they work on recorded answers only, and this program holds no code that could ask a model anything.
  *
  * Deviations from the paper:
  * 1. The answers at hand are one model's, asked in three ways; agreement among them is weaker evidence than among different models.
  * 2. How the paper joins and ranks the members' interests is not published; llm/merge.h says how it is done here. */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,7 +35,7 @@ static bool with_prompts;
 static int64_t top;
 
 static const CliOption options[] = {
-    {"mode", CLI_ENUM, &mode, "replay", 0, 0, "", "what to do", "replay|import|merge|verify|show"},
+    {"mode", CLI_ENUM, &mode, "replay", 0, 0, "", "what to do (record: see 03_record --help)", "replay|import|merge|verify|show|record"},
     {"data", CLI_STR, &data_dir, "", 0, 0, "DIR", "data set folder written by 02_preprocess", NULL},
     {"set", CLI_STR, &set, "", 0, 0, "NAME", "set the answers belong to, e.g. industrial, sample-beauty", NULL},
     {"responses", CLI_STR, &responses_path, "cache/responses", 0, 0, "PATH", "recorded answers: a folder, or one .jsonl.zst file (import: the file to extend)", NULL},
@@ -207,7 +209,23 @@ static int take_command(int argc, char **argv, char **rest, const char **found) 
     return n;
 }
 
+/* Becomes 03_record when asked to record; its options are its own. */
+static void hand_over(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        bool two = strcmp(argv[i], "--mode") == 0 && i + 1 < argc && strcmp(argv[i + 1], "record") == 0;
+        if (!two && strcmp(argv[i], "--mode=record") != 0 && !(i == 1 && strcmp(argv[i], "record") == 0)) continue;
+        memmove(argv + i, argv + i + 1 + two, (size_t)(argc - i - two) * sizeof *argv); /* the NULL at the end comes along */
+        Arena *arena = arena_create("command");
+        const char *slash = strrchr(argv[0], '/');
+        char *program = arena_printf(arena, "%.*s03_record", slash ? (int)(slash + 1 - argv[0]) : 0, argv[0]);
+        argv[0] = program;
+        (void)(slash ? execv(program, argv) : execvp(program, argv));
+        MUST(FAIL(E_RESOURCE, "run `make build`", "%s: cannot be run: %s", program, strerror(errno)));
+    }
+}
+
 int main(int argc, char **argv) {
+    hand_over(argc, argv);
     Arena *arena = arena_create("run");
     char **rest = ARENA_NEW(arena, char *, argc + 2);
     const char **found = ARENA_NEW(arena, const char *, argc + 1);
