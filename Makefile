@@ -75,7 +75,7 @@ DEPS_OK := $(BUILD)/deps.ok
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help build reproduce data card check-counts compare verify test golden-check bench lint clean clean-all deps doctor deps-dev expected FORCE
+.PHONY: help build reproduce data export card check-counts compare verify test golden-check bench lint clean clean-all deps doctor deps-dev expected FORCE
 .DEFAULT_GOAL := help
 
 ## help: this text
@@ -198,6 +198,12 @@ card: build
 ## check-counts: published counts, and shipped rows against rows of our own, for the real sets of DIGR_DATA
 check-counts: build
 	@sh data_prep/check_counts.sh $(BUILD)/bin "$(DIGR_DATA)"
+
+## export: a prepared data set in the files of other people's code (DATA=beauty FORMAT=recbole,lc-rec,minionerec,sasrec SIDS=folder of 06_tokenize)
+export: data
+	@[ -e cache/stages/$(DATA)/meta.json ] || { echo "export: name one data set, such as DATA=beauty or DATA=sample-beauty"; exit 2; }
+	@$(BUILD)/bin/02_export --data cache/stages/$(DATA) $(if $(FORMAT),--format $(FORMAT)) $(if $(NAME),--name "$(NAME)") $(if $(SIDS),--sids "$(SIDS)") --out results/export-$(DATA)
+	@echo "export: results/export-$(DATA)/ (a README.txt in each folder)"
 
 ## compare: judge a ranking file and place it in the tables (RUN=my.run DATA=beauty NAME=MyMethod)
 compare: build

@@ -1,8 +1,9 @@
 /* data/dataset.h -- a prepared data set: what 02_preprocess writes and every later stage reads.
  *
  * ROOM data: from what others publish to what our stages read. Depends on base and io.
- * Start reading here (the prepared folder), then prepare.h (how it is made: import.h reads a source, intake.h filters, split.h splits, export.h writes,
- * ledger.h counts what was wrong), card.h (what the set is like), registry.h and acquire.h (where sources come from), sample.h, simulate.h and oracle.h (the embedded sample).
+ * Start reading here (the prepared folder), then prepare.h (how it is made: source.h tells what a folder holds, import.h reads it, intake.h filters,
+ * split.h splits, export.h writes, ledger.h counts what was wrong), card.h (what the set is like), registry.h and acquire.h (where sources come from),
+ * exchange.h (prepared sets in other people's forms), sample.h, simulate.h and oracle.h (the embedded sample).
  *
  * Folder layout (all text is UTF-8; items and users are indices 0..N-1, 0..n_users-1, assigned in a seeded random order,
  * never in ASIN order: in the 2014 sets equal-time events come sorted by ASIN and ids in that order would leak):

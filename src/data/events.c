@@ -85,7 +85,8 @@ Status events_load(const Dataset *d, Arena *arena, Events **events) {
         memset(e->part + begin, EVENT_TRAIN, (size_t)n);
     }
     for (int64_t i = 0; i < e->n; i++)
-        if (e->item[i] < 0) return FAIL(E_INPUT, fix_rebuild, "%s: an event of times.tsv is in no other file", d->dir);
+        if (e->item[i] < 0) return FAIL(E_INPUT, "a user with one event has no row under a protocol by time: prepare the set with --core-users 2 or more",
+                                        "%s: an event of times.tsv is in no other file", d->dir);
     *events = e;
     return OK;
 }

@@ -67,7 +67,8 @@ static Status take_item(Intake *c, const char *where, const Member *member, Faul
     const cJSON *categories = cJSON_GetObjectItemCaseSensitive(member->value, "categories");
     if (cJSON_IsString(categories)) text.categories = arena_strdup(c->arena, categories->valuestring);
     else TRY(import_category_text(where, categories, c->arena, &text.categories));
-    const char *joined = import_python_list(c->arena, text.description);
+    const cJSON *description = cJSON_GetObjectItemCaseSensitive(member->value, "description");
+    const char *joined = cJSON_IsString(description) ? import_python_list(c->arena, text.description) : NULL;
     if (joined) text.description = joined;
     int64_t known = strtable_count(c->items), item = strtable_add(c->items, member->key);
     *fault = FAULT_REPEATED;
