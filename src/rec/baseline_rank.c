@@ -8,7 +8,9 @@
 
 #include <math.h>
 
-enum { BLOCK = 64, TILE_ROWS = 128 };
+#include "tensor/topscan.h"
+
+enum { BLOCK = 64, TILE_ROWS = 128, VECTOR_ROWS = 4096 };
 
 typedef struct Entry { real score; int32_t item; } Entry;
 
@@ -100,6 +102,36 @@ static Status check_row(const Rows *rows, int64_t r, real target_score, const Ra
                 (int)rows->user[r]);
 }
 
+/* Tiles of rows with all their scores. */
+static Status rank_stored(const Scorer *scorer, const Rows *rows, int64_t N, bool mask_history, int threads, Arena *tmp, Ranking *out)
+{
+    real *score = arena_alloc_raw(tmp, (size_t)(TILE_ROWS * N), sizeof *score);
+    for (int64_t first = 0; first < rows->n; first += TILE_ROWS) {
+        const int64_t n = rows->n - first < TILE_ROWS ? rows->n - first : TILE_ROWS;
+        TRY(scorer->score(scorer->self, rows, first, n, score));
+#pragma omp parallel for schedule(static) num_threads(threads)
+        for (int64_t i = 0; i < n; i++) rank_one(rows, first + i, mask_history, score + i * N, N, out);
+        for (int64_t i = 0; i < n; i++) TRY(check_row(rows, first + i, score[i * N + rows->target[first + i]], out));
+    }
+    return OK;
+}
+
+/* The same from vectors. */
+static Status rank_vectors(const Scorer *scorer, const Rows *rows, int64_t N, bool mask_history, int threads, Arena *tmp, Ranking *out)
+{
+    real *target_score = ARENA_NEW(tmp, real, VECTOR_ROWS);
+    for (int64_t first = 0; first < rows->n; first += VECTOR_ROWS) {
+        const int64_t n = rows->n - first < VECTOR_ROWS ? rows->n - first : VECTOR_ROWS;
+        TopScan t = {.n = n, .N = N, .C = scorer->C, .ldx = scorer->C, .table = scorer->table, .ex_offset = mask_history ? rows->offset + first : NULL,
+                     .ex_item = rows->history, .target = rows->target + first, .top = out->top, .rank = out->rank + first, .target_score = target_score,
+                     .item = out->item + first * out->top, .score = out->score + first * out->top, .length = out->length + first};
+        TRY(scorer->vectors(scorer->self, rows, first, n, &t.x));
+        topscan_run(&t, threads);
+        for (int64_t i = 0; i < n; i++) TRY(check_row(rows, first + i, target_score[i], out));
+    }
+    return OK;
+}
+
 Status rank_rows(const Scorer *scorer, const Rows *rows, int64_t N, int64_t top, bool mask_history, int threads, Arena *arena,
                  Ranking **ranking)
 {
@@ -109,20 +141,10 @@ Status rank_rows(const Scorer *scorer, const Rows *rows, int64_t N, int64_t top,
     out->length = ARENA_NEW(arena, int64_t, rows->n);
     out->item = ARENA_NEW(arena, int32_t, rows->n * top);
     out->score = ARENA_NEW(arena, real, rows->n * top);
-    Arena *tmp = arena_create("full ranking");
-    real *score = arena_alloc_raw(tmp, (size_t)(TILE_ROWS * N), sizeof *score);
-    Status status = OK;
-    for (int64_t first = 0; first < rows->n && status == OK; first += TILE_ROWS) {
-        const int64_t n = rows->n - first < TILE_ROWS ? rows->n - first : TILE_ROWS;
-        status = scorer->score(scorer->self, rows, first, n, score);
-        if (status != OK) break;
-#pragma omp parallel for schedule(static) num_threads(threads)
-        for (int64_t i = 0; i < n; i++) rank_one(rows, first + i, mask_history, score + i * N, N, out);
-        for (int64_t i = 0; i < n && status == OK; i++)
-            status = check_row(rows, first + i, score[i * N + rows->target[first + i]], out);
-    }
-    arena_destroy(tmp);
     *ranking = out;
+    Arena *tmp = arena_create("full ranking");
+    Status status = (scorer->vectors ? rank_vectors : rank_stored)(scorer, rows, N, mask_history, threads, tmp, out);
+    arena_destroy(tmp);
     return status;
 }
 

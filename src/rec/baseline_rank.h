@@ -20,6 +20,11 @@ typedef struct Scorer {
     void *self;
     /* score out (n,N) host, for rows [first, first+n); row-major */
     Status (*score)(void *self, const Rows *rows, int64_t first, int64_t n, real *score);
+    /* Scores that are inner products: vectors out (n,C) host, valid until the next call, for the same rows; score(row, item) = <vector, table[item]>. Ranks
+     * are then found without storing scores (tensor/topscan.h). vectors NULL: only the function above. */
+    Status (*vectors)(void *self, const Rows *rows, int64_t first, int64_t n, const real **vector);
+    const real *table; /* (N,C) host */
+    int64_t C;
 } Scorer;
 
 typedef struct Ranking {
@@ -33,7 +38,7 @@ typedef struct Ranking {
 /* rank_rows -- rank all N items for each row.
  * top           0 = only the targets' ranks
  * mask_history  exclude the items of the row's whole history (the row's, not the part a model looked at)
- * The result lives in `arena`. E_NUMERIC when a target's score, or a listed one, is not finite. */
+ * The result lives in `arena`, and does not depend on whether the scorer gives vectors or scores, as far as its numbers are the same. E_NUMERIC when a target's score, or a listed one, is not finite. */
 Status rank_rows(const Scorer *scorer, const Rows *rows, int64_t N, int64_t top, bool mask_history, int threads, Arena *arena,
                  Ranking **ranking);
 

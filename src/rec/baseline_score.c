@@ -5,13 +5,15 @@
  */
 #include "rec/baseline.h"
 
+#include <string.h>
+
 typedef struct ModelScorer {
     Scorer scorer;
     SeqModel *model;
-    int64_t history, capacity; /* capacity: rows of the buffers below */
+    int64_t history, out_rows, score_rows; /* rows of the buffers below */
     SeqBatch *batch;
     int32_t *h_last, *last;    /* rows of the batch to keep: host, backend */
-    real *out, *scores;        /* (capacity,C), (capacity,N) backend */
+    real *out, *scores;        /* (out_rows,C), (score_rows,N) backend */
 } ModelScorer;
 
 /* Run the batch and put the outputs at its last positions into rows [at, at + B) of out. */
@@ -28,23 +30,18 @@ static void run_batch(ModelScorer *s, int64_t at)
     seqbatch_clear(b);
 }
 
-static void reserve(ModelScorer *s, int64_t n)
+static void reserve(Backend *be, real **buffer, int64_t *rows, int64_t n, int64_t width)
 {
-    if (n <= s->capacity) return;
-    Backend *be = s->model->be;
-    be->release(be, s->out);
-    be->release(be, s->scores);
-    s->out = be->alloc(be, (size_t)(n * s->model->C) * sizeof(real));
-    s->scores = be->alloc(be, (size_t)(n * s->model->N) * sizeof(real));
-    s->capacity = n;
+    if (n <= *rows) return;
+    be->release(be, *buffer);
+    *buffer = be->alloc(be, (size_t)(n * width) * sizeof(real));
+    *rows = n;
 }
 
-static Status score(void *self, const Rows *rows, int64_t first, int64_t n, real *out)
+/* Outputs at the last positions of rows [first, first+n), to the first n rows of out. */
+static void outputs(ModelScorer *s, const Rows *rows, int64_t first, int64_t n)
 {
-    ModelScorer *s = self;
-    SeqModel *m = s->model;
-    Backend *be = m->be;
-    reserve(s, n);
+    reserve(s->model->be, &s->out, &s->out_rows, n, s->model->C);
     seqbatch_clear(s->batch);
     for (int64_t r = first; r < first + n; r++) {
         const int64_t end = rows->offset[r + 1], length = end - rows->offset[r];
@@ -53,8 +50,25 @@ static Status score(void *self, const Rows *rows, int64_t first, int64_t n, real
         seqbatch_add(s->batch, keep, rows->history + end - keep, NULL);
     }
     run_batch(s, n - s->batch->B);
+}
+
+static Status score(void *self, const Rows *rows, int64_t first, int64_t n, real *out)
+{
+    ModelScorer *s = self;
+    SeqModel *m = s->model;
+    Backend *be = m->be;
+    outputs(s, rows, first, n);
+    reserve(be, &s->scores, &s->score_rows, n, m->N);
     be->gemm(be, false, true, n, m->N, m->C, 1, s->out, m->C, params_value(m->params, m->item_emb), m->C, 0, s->scores, m->N);
     return be->download(be, out, s->scores, (size_t)(n * m->N) * sizeof(real));
+}
+
+static Status vectors(void *self, const Rows *rows, int64_t first, int64_t n, const real **vector)
+{
+    ModelScorer *s = self;
+    outputs(s, rows, first, n);
+    *vector = s->out;
+    return OK;
 }
 
 Scorer *baseline_scorer(SeqModel *m, const Dataset *d, int64_t history, Arena *arena)
@@ -66,6 +80,11 @@ Scorer *baseline_scorer(SeqModel *m, const Dataset *d, int64_t history, Arena *a
     s->h_last = ARENA_NEW(arena, int32_t, m->max_tokens);
     s->last = m->be->alloc(m->be, (size_t)m->max_tokens * sizeof *s->last);
     s->scorer = (Scorer){.name = m->kind, .self = s, .score = score};
+    if (strcmp(m->be->name, "cpu") == 0) { /* its memory is the host's */
+        s->scorer.vectors = vectors;
+        s->scorer.table = params_value(m->params, m->item_emb);
+        s->scorer.C = m->C;
+    }
     return &s->scorer;
 }
 
