@@ -28,6 +28,9 @@ static const FixtureMethod FIXTURE_METHODS[] = {
     {"wo-rl", "without RL (SFT only)", "[\"main\",\"ablation\"]", 0.39, 3, true},
     {"wo-mlim", "without MLIM (no interests anywhere)", "[\"ablation\"]", 0.31, 3, true},
     {"shuffled", "shuffled SIDs (control)", "[\"ablation\"]", 0.12, 3, true},
+    {"mine-none", "no interests", "[\"ensemble\"]", 0.28, 2, true},
+    {"mine-offline", "rules alone", "[\"ensemble\"]", 0.30, 2, true},
+    {"mine-union", "union of the members", "[\"ensemble\"]", 0.40, 2, true},
     {"oracle", "Oracle (knows the simulator's interests)", "[\"main\"]", 0.70, 1, false},
     {"external", "MyMethod & <friends>", "[\"main\"]", 0.36, 1, false}};
 enum { N_FIXTURE_METHODS = sizeof FIXTURE_METHODS / sizeof *FIXTURE_METHODS };
@@ -100,7 +103,8 @@ static void fixture_folders(Arena *a, const char *root, const char *set, bool si
         "\"keywords\":0,\"caption\":480}}", set, simulated ? "true" : "false"));
     fixture_text(a, arena_printf(a, "%s/mine", root), "coverage.json",
         "{\"set\":\"fixture\",\"items\":480,\"items_with_interests\":460,\"interests\":1840,\"merge\":{\"joined\":77},\"members\":[{\"member\":\"claude:mine/v1\","
-        "\"items\":480,\"missing\":20,\"malformed\":1,\"coverage\":0.956,\"interests\":1800},{\"member\":\"claude:brief/v1\",\"items\":480,\"missing\":100,\"malformed\":0,"
+        "\"items\":480,\"missing\":20,\"malformed\":1,\"coverage\":0.956,\"interests\":1800,\"interests_per_item\":3.75,\"mean_confidence\":0.7,\"agreement\":0.125,"
+        "\"distinct_interests\":1500,\"specificity\":3.5,\"judged\":40,\"judged_positive\":0.975},{\"member\":\"claude:brief/v1\",\"items\":480,\"missing\":100,\"malformed\":0,"
         "\"coverage\":0.79,\"interests\":900}]}");
     fixture_text(a, arena_printf(a, "%s/labels", root), "classifier.json",
         "{\"judged\":900,\"held_out_rows\":180,\"base_rate\":0.61,\"accuracy\":0.83,\"auc\":0.9,\"f1\":0.86,\"held_out\":{\"classifier\":{\"mined\":{\"auc\":0.71}},"
@@ -110,6 +114,9 @@ static void fixture_folders(Arena *a, const char *root, const char *set, bool si
         "\"prefix\":[{\"purity_leaf\":0.4,\"chance_leaf\":0.05}],\"neighbours\":{\"same_first_code\":0.3,\"chance_first\":0.01},"
         "\"training\":{\"reconstruction_mse\":0.1234}}");
     fixture_text(a, arena_printf(a, "%s/embed", root), "embed.json", "{\"items_with\":{\"interests\":455}}");
+    fixture_text(a, arena_printf(a, "%s/mine-offline", root), "coverage.json",
+        "{\"set\":\"fixture\",\"items\":480,\"items_with_interests\":470,\"interests\":2350,\"members\":[{\"member\":\"rules:offline/v1\",\"provider\":\"rules\",\"items\":480,"
+        "\"missing\":10,\"malformed\":0,\"coverage\":0.979,\"interests\":2350,\"interests_per_item\":4.9,\"agreement\":null}]}");
     for (uint64_t seed = 1; seed <= 3; seed++) fixture_logs(a, root, seed);
 }
 
@@ -132,8 +139,9 @@ static const char *fixture_write(Arena *a, const char *dir)
                 text = arena_printf(a, "%s%s\n{\"dataset\":\"%s\",\"dataset_label\":\"%s\",\"method\":\"%s\",\"method_label\":\"%s\",\"seed\":%d,\"table\":%s,\"data\":\"%s/data\","
                     "\"evaluate\":\"%s\"", text, first ? "" : ",", sets[k].id, sets[k].label, f->id, f->label, seed, f->tables, root, ev);
                 first = false;
+                const char *mine = strcmp(f->id, "mine-none") == 0 ? "" : arena_printf(a, "%s/%s", root, strcmp(f->id, "mine-offline") == 0 ? f->id : "mine");
                 if (f->generative)
-                    text = arena_printf(a, "%s,\"mine\":\"%s/mine\",\"labels\":\"%s/labels\",\"tokenize\":\"%s/sids\",\"embed\":\"%s/embed\",\"sft\":\"%s/%s-%d\"", text, root, root, root, root, root,
+                    text = arena_printf(a, "%s,\"mine\":\"%s\",\"labels\":\"%s/labels\",\"tokenize\":\"%s/sids\",\"embed\":\"%s/embed\",\"sft\":\"%s/%s-%d\"", text, mine, root, root, root, root,
                         strcmp(f->id, "deepinterest") == 0 || strcmp(f->id, "wo-rl") == 0 ? "sft" : f->id, seed);
                 if (strcmp(f->id, "deepinterest") == 0) text = arena_printf(a, "%s,\"rl\":\"%s/rl-%d\"", text, root, seed);
                 if (strcmp(f->id, "sasrec") == 0) text = arena_printf(a, "%s,\"baseline\":\"%s/sasrec-%d\"", text, root, seed);

@@ -238,7 +238,7 @@ START_TEST(report_says_what_it_must)
     lacks(html, "<friends>");
     contains(html, "MyMethod &amp; &lt;friends&gt;");
     contains(html, "</html>");
-    static const char *const files[] = {"main", "main_further", "significance", "masked", "sid_level", "ablation", "rl", "data", "text", "mining", "published", "claims", "all_metrics"};
+    static const char *const files[] = {"main", "main_further", "significance", "masked", "sid_level", "ablation", "ensemble", "rl", "data", "text", "mining", "published", "claims", "all_metrics"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         contains(slurp(arena_printf(arena, "%s/%s.csv", out, files[i])), "\n");
         contains(slurp(arena_printf(arena, "%s/%s.tex", out, files[i])), "\\end{tabular}");
@@ -268,7 +268,12 @@ START_TEST(stage_files_reach_their_tables)
     contains(slurp(arena_printf(arena, "%s/sids.csv", out)), ",DeepInterestGR (SFT + GRPO),472,0.0291,3,256,200,210,222,120.5,0.4,0.05,0.3,0.01,0.1234\n");
     contains(slurp(arena_printf(arena, "%s/classifier.csv", out)), "900,180,0.61,0.83,0.9,0.86,0.71,,1840,1500,0.8\n");
     contains(slurp(arena_printf(arena, "%s/text.csv", out)), "0.8333333333,0,1,460,455,20\n");
-    contains(slurp(arena_printf(arena, "%s/mining.csv", out)), "claude:mine/v1,480,20,1,0.956,1800\n");
+    contains(slurp(arena_printf(arena, "%s/mining.csv", out)), "claude:mine/v1,480,20,1,0.956,1800,3.75,0.7,0.125,1500,3.5,40,0.975\n");
+    /* of a member that only another method has, and of what is undefined */
+    contains(slurp(arena_printf(arena, "%s/mining.csv", out)), "\"rules:offline/v1 (rules, no language model)\",480,10,0,0.979,2350,4.9,,,,,,\n");
+    contains(slurp(arena_printf(arena, "%s/ensemble.csv", out)), ",no interests,2,0,0,472,0.0291,0.4,0.3,0.1234,");
+    contains(slurp(arena_printf(arena, "%s/ensemble.csv", out)), ",rules alone,2,0.9791666667,4.895833333,");
+
     contains(slurp(arena_printf(arena, "%s/data.csv", out)), ",simulated,600,480,5432,600,600,600,9.053333333,");
     contains(slurp(arena_printf(arena, "%s/rl.csv", out)), "test.masked,600,");
     contains(slurp(arena_printf(arena, "%s/grpo_beauty.gp", out)), "RL: mean reward");
@@ -308,6 +313,22 @@ START_TEST(without_gnuplot_nothing_fails)
     ck_assert_int_eq(access(arena_printf(arena, "%s/main_beauty.svg", out), F_OK), -1);
     ck_assert_int_eq(access(arena_printf(arena, "%s/main_beauty.svg.tmp", out), F_OK), -1);
     ck_assert_int_eq(setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1), 0);
+}
+END_TEST
+
+START_TEST(ensemble_says_what_its_rows_say)
+{
+    Doc *doc;
+    const char *text = slurp(arena_printf(arena, "%s/report.md", make_report(&doc)));
+    const SetResults *s = &results->set[0];
+    Comparison c;
+    ck_assert(results_compare(s, results_find(s, "mine-union"), results_find(s, "mine-none"), "test", METRIC_NDCG_10, 7, &c));
+    contains(text, arena_printf(arena, "union of the members, against no interests: NDCG@10 %+.1f %%", 100 * c.difference / c.mean_b));
+    contains(text, "union of the members, against rules alone");
+    lacks(text, "against one member"); /* no such method in this run */
+    /* the members' language model is one, and rules are none */
+    contains(text, "an ensemble of one");
+    contains(text, "Members and strategies");
 }
 END_TEST
 
@@ -502,6 +523,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, main_table_numbers);
     tcase_add_test(tc, same_input_same_bytes);
     tcase_add_test(tc, without_gnuplot_nothing_fails);
+    tcase_add_test(tc, ensemble_says_what_its_rows_say);
     tcase_add_test(tc, findings_follow_the_data);
     tcase_add_test(tc, a_broken_bracket_is_said);
     tcase_add_test(tc, logs_are_read);

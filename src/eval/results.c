@@ -54,6 +54,7 @@ static Status read_entry(Results *r, const cJSON *o, Entry *e)
     for (const cJSON *t = tables->child; t != NULL; t = t->next) {
         e->in_main = e->in_main || (cJSON_IsString(t) && strcmp(t->valuestring, "main") == 0);
         e->in_ablation = e->in_ablation || (cJSON_IsString(t) && strcmp(t->valuestring, "ablation") == 0);
+        e->in_ensemble = e->in_ensemble || (cJSON_IsString(t) && strcmp(t->valuestring, "ensemble") == 0);
     }
     for (int p = 0; p < PART_COUNT; p++) e->dir[p] = arena_strdup(r->arena, json_opt_string(o, PART_NAMES[p], ""));
     if (e->dir[PART_evaluate][0] == '\0' || e->dir[PART_data][0] == '\0')
@@ -93,6 +94,7 @@ static Status join_method(const Results *r, SetResults *s, Entry *e)
     }
     method->in_main = method->in_main || e->in_main;
     method->in_ablation = method->in_ablation || e->in_ablation;
+    method->in_ensemble = method->in_ensemble || e->in_ensemble;
     int64_t at = method->n++;
     for (; at > 0 && method->entry[at - 1]->seed > e->seed; at--) method->entry[at] = method->entry[at - 1];
     if (at > 0 && method->entry[at - 1]->seed == e->seed)

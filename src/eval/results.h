@@ -2,7 +2,7 @@
  *
  * Index (JSON, written by `reproduce`):
  *   {"run": "results/sample", "title": "sample", "published": "paper/published.json", "simulated": true,
- *    "entries": [{"dataset", "dataset_label", "method", "method_label", "seed", "table": ["main", "ablation"],
+ *    "entries": [{"dataset", "dataset_label", "method", "method_label", "seed", "table": ["main", "ablation", "ensemble"],
  *                 "role": optional, see below, "settings": optional short text,
  *                 "data": DIR, "evaluate": DIR, and, where the method has them, "raw", "card", "mine", "labels", "embed", "tokenize", "sft", "rl", "baseline": DIR}]}
  * A folder that is absent or "" does not apply. Folders are relative to the working directory.
@@ -39,7 +39,7 @@ typedef struct Entry {
     const char *dataset, *dataset_label, *method, *method_label, *settings; /* settings "" when not given */
     Role role;
     int64_t seed;
-    bool in_main, in_ablation;
+    bool in_main, in_ablation, in_ensemble;
     const char *dir[PART_COUNT]; /* "" = does not apply */
     Evaluation *ev;
 } Entry;
@@ -47,7 +47,7 @@ typedef struct Entry {
 typedef struct MethodResults {
     const char *id, *label, *settings;
     Role role;
-    bool in_main, in_ablation;
+    bool in_main, in_ablation, in_ensemble;
     int64_t n;
     Entry **entry;      /* (n) by ascending seed */
 } MethodResults;

@@ -1,4 +1,4 @@
-/* section_data.c -- data statistics, text at hand, SID quality, interest mining and its classifier. */
+/* section_data.c -- data statistics, text at hand, interest mining and its classifier. */
 #include <string.h>
 
 #include "eval/sections.h"
@@ -8,15 +8,6 @@ static void number_cell(Table *t, const cJSON *tree, const char *dotted)
     double value;
     if (results_number(tree, dotted, &value)) table_number(t, value);
     else table_none(t);
-}
-
-/* The entry whose folders speak for the set's text, interests and SIDs: the full method's first seed, else the first that has that folder. */
-static const Entry *spokesman(const SetResults *s, Part part)
-{
-    if (s->full != NULL && s->full->entry[0]->dir[part][0] != '\0') return s->full->entry[0];
-    for (int64_t m = 0; m < s->n_methods; m++)
-        if (s->method[m].entry[0]->dir[part][0] != '\0') return s->method[m].entry[0];
-    return NULL;
 }
 
 /* ------------------------------------------------------------------ data */
@@ -53,7 +44,7 @@ enum { N_TEXT_FIELDS = 6 };
 static Status text_row(Table *t, Results *r, const SetResults *s)
 {
     const cJSON *meta, *coverage = NULL, *embed = NULL;
-    const Entry *e = spokesman(s, PART_mine), *x = spokesman(s, PART_embed);
+    const Entry *e = section_spokesman(r, s, PART_mine), *x = e != NULL && e->dir[PART_embed][0] != '\0' ? e : section_spokesman(r, s, PART_embed);
     TRY(results_document(r, s->data_dir, "meta.json", &meta));
     if (e != NULL) TRY(results_document(r, e->dir[PART_mine], "coverage.json", &coverage));
     if (x != NULL) TRY(results_document(r, x->dir[PART_embed], "embed.json", &embed));
@@ -66,7 +57,7 @@ static Status text_row(Table *t, Results *r, const SetResults *s)
         else table_none(t);
     }
     double answered = 0.0;
-    if (!results_number(coverage, "items_with_interests", &answered) && spokesman(s, PART_tokenize) == NULL) {
+    if (!results_number(coverage, "items_with_interests", &answered) && section_spokesman(r, s, PART_tokenize) == NULL) {
         for (int i = 0; i < 3; i++) table_none(t); /* no method of this run looks at the text */
         return OK;
     }
@@ -169,49 +160,6 @@ Status section_data(Doc *d, Results *r, const ReportOptions *o)
 
 /* ------------------------------------------------------------------ interests */
 
-static Status mining_rows(Table *t, Results *r, const SetResults *s)
-{
-    const Entry *e = spokesman(s, PART_mine);
-    const cJSON *coverage = NULL;
-    if (e == NULL) return OK;
-    TRY(results_document(r, e->dir[PART_mine], "coverage.json", &coverage));
-    const cJSON *members = cJSON_GetObjectItemCaseSensitive(coverage, "members");
-    if (!cJSON_IsArray(members)) return OK;
-    table_group(t, s->label);
-    static const char *const counts[] = {"items", "missing", "malformed", "coverage", "interests"};
-    for (const cJSON *m = members->child; m != NULL; m = m->next) {
-        const cJSON *name = cJSON_GetObjectItemCaseSensitive(m, "member");
-        table_row(t);
-        table_text(t, cJSON_IsString(name) ? name->valuestring : "?");
-        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) number_cell(t, m, counts[i]);
-    }
-    double with = 0, total = 0, joined = 0;
-    (void)results_number(coverage, "items_with_interests", &with);
-    (void)results_number(coverage, "interests", &total);
-    (void)results_number(coverage, "merge.joined", &joined);
-    table_row(t);
-    table_strong(t);
-    table_text(t, arena_printf(r->arena, "merged (%.0f near-duplicates joined)", joined));
-    table_number(t, (double)s->N);
-    table_number(t, (double)s->N - with);
-    table_none(t);
-    table_number(t, s->N > 0 ? with / (double)s->N : 0);
-    table_number(t, total);
-    return OK;
-}
-
-static Table *mining_table(Arena *arena)
-{
-    Table *t = table_create(arena, "mining", "Interest mining: coverage of the recorded answers, by ensemble member");
-    table_column(t, COLUMN_TEXT, "Member", 0);
-    table_column(t, COLUMN_COUNT, "Items", 0);
-    table_column(t, COLUMN_COUNT, "Missing", 0);
-    table_column(t, COLUMN_COUNT, "Malformed", 0);
-    table_column(t, COLUMN_PERCENT, "Coverage", 1);
-    table_column(t, COLUMN_COUNT, "Interests", 0);
-    return t;
-}
-
 /* classifier.json of 04_label. */
 static const struct { const char *header, *path; ColumnKind kind; int decimals; } CLASSIFIER[] = {
     {"Judged", "judged", COLUMN_COUNT, 0}, {"Held out", "held_out_rows", COLUMN_COUNT, 0}, {"Positive share", "base_rate", COLUMN_PERCENT, 1},
@@ -222,7 +170,7 @@ enum { N_CLASSIFIER = sizeof CLASSIFIER / sizeof *CLASSIFIER };
 
 static Status classifier_row(Table *t, Results *r, const SetResults *s)
 {
-    const Entry *e = spokesman(s, PART_labels);
+    const Entry *e = section_spokesman(r, s, PART_labels);
     const cJSON *tree = NULL;
     if (e != NULL) TRY(results_document(r, e->dir[PART_labels], "classifier.json", &tree));
     if (tree == NULL) return OK;
@@ -232,44 +180,14 @@ static Status classifier_row(Table *t, Results *r, const SetResults *s)
     return OK;
 }
 
-/* Are all members the same model (the part of the name before ':')? Under more than one prompt? */
-static Status one_model(Results *r, bool *one, bool *prompts)
-{
-    const char *first = NULL;
-    *one = true;
-    *prompts = false;
-    for (int64_t k = 0; k < r->n_sets; k++) {
-        const Entry *e = spokesman(&r->set[k], PART_mine);
-        const cJSON *coverage = NULL;
-        if (e != NULL) TRY(results_document(r, e->dir[PART_mine], "coverage.json", &coverage));
-        const cJSON *members = cJSON_GetObjectItemCaseSensitive(coverage, "members");
-        for (const cJSON *m = members != NULL ? members->child : NULL; m != NULL; m = m->next) {
-            const cJSON *name = cJSON_GetObjectItemCaseSensitive(m, "member");
-            if (!cJSON_IsString(name)) continue;
-            if (first == NULL) first = name->valuestring;
-            const size_t n = strcspn(first, ":");
-            *one = *one && strcspn(name->valuestring, ":") == n && strncmp(name->valuestring, first, n) == 0;
-            *prompts = *prompts || strcmp(name->valuestring, first) != 0;
-        }
-    }
-    return OK;
-}
-
 Status section_interests(Doc *d, Results *r, const ReportOptions *o)
 {
     (void)o;
     bool any = false;
-    for (int64_t k = 0; k < r->n_sets; k++) any = any || spokesman(&r->set[k], PART_mine) != NULL;
+    for (int64_t k = 0; k < r->n_sets; k++) any = any || section_spokesman(r, &r->set[k], PART_mine) != NULL;
     if (!any) return OK;
     doc_heading(d, 2, "interests", "Mined interests");
-    Table *t = mining_table(d->arena);
-    for (int64_t k = 0; k < r->n_sets; k++) TRY(mining_rows(t, r, &r->set[k]));
-    bool one, prompts;
-    TRY(one_model(r, &one, &prompts));
-    table_note(t, "Answers are replayed from the recorded ones in `cache/responses`; no language model is called.%s",
-               !one ? "" : prompts ? " Every member is the same model under another prompt: an ensemble of one, not the ensemble of the paper."
-                                   : " One language model answered: an ensemble of one, not the ensemble of the paper.");
-    doc_table(d, t, true);
+    TRY(section_members(d, r));
     Table *c = table_create(d->arena, "classifier", "RLDI: the classifier that keeps or drops an interest, on judged interests held out from its training");
     table_column(c, COLUMN_TEXT, "Data set", 0);
     for (int i = 0; i < N_CLASSIFIER; i++) table_column(c, CLASSIFIER[i].kind, CLASSIFIER[i].header, CLASSIFIER[i].decimals);

@@ -248,12 +248,16 @@ static Status main_plot(Doc *d, Results *r, const SetResults *s, const ReportOpt
 
 Status section_main(Doc *d, Results *r, const ReportOptions *o)
 {
+    Table *own = main_table(r), *tests = significance_table(r, o);
     doc_heading(d, 2, "main", "Main results");
-    doc_table(d, main_table(r), true);
+    if (table_n_data_rows(own) == 0) doc_text(d, "No method of the main table is part of this run.");
+    doc_table(d, own, true);
     doc_table(d, further_table(r), true);
     for (int64_t k = 0; k < r->n_sets; k++) TRY(main_plot(d, r, &r->set[k], o));
-    doc_heading(d, 3, "significance", "Significance");
-    doc_table(d, significance_table(r, o), true);
+    if (table_n_data_rows(tests) > 0) {
+        doc_heading(d, 3, "significance", "Significance");
+        doc_table(d, tests, true);
+    }
     Table *masked = masked_table(r), *sid = sid_table(r);
     if (table_n_data_rows(masked) > 0) {
         doc_heading(d, 3, "masked", "Masked history");

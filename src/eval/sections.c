@@ -30,6 +30,25 @@ int64_t section_order(const SetResults *s, bool main, const MethodResults **out)
     return n;
 }
 
+static int64_t n_members(Results *r, const Entry *e)
+{
+    const cJSON *coverage = NULL;
+    if (results_document(r, e->dir[PART_mine], "coverage.json", &coverage) != OK) return 0;
+    return cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(coverage, "members"));
+}
+
+const Entry *section_spokesman(Results *r, const SetResults *s, Part part)
+{
+    if (s->full != NULL && s->full->entry[0]->dir[part][0] != '\0') return s->full->entry[0];
+    const Entry *best = NULL;
+    for (int64_t m = 0; m < s->n_methods; m++) {
+        const Entry *e = s->method[m].entry[0];
+        if (e->dir[part][0] == '\0') continue;
+        if (best == NULL || (part == PART_mine && n_members(r, e) > n_members(r, best))) best = e;
+    }
+    return best;
+}
+
 /* The entry with this seed and SFT folder that had no RL after it. */
 static const MethodResults *sft_owner(const SetResults *s, const Entry *rl)
 {

@@ -20,6 +20,9 @@ Status section_findings(Doc *doc, Results *r, const ReportOptions *o);
 Status section_data(Doc *doc, Results *r, const ReportOptions *o);
 Status section_sids(Doc *doc, Results *r, const ReportOptions *o);
 Status section_interests(Doc *doc, Results *r, const ReportOptions *o);
+/* section_ensemble.c: who gave the interests, and what members and strategies are worth; section_members is a part of section_interests */
+Status section_ensemble(Doc *doc, Results *r, const ReportOptions *o);
+Status section_members(Doc *doc, Results *r);
 /* section_main.c */
 Status section_main(Doc *doc, Results *r, const ReportOptions *o);
 /* section_ablation.c */
@@ -35,6 +38,9 @@ const char *section_set_heading(const SetResults *s, Arena *arena);    /* "Beaut
 uint32_t section_color(const MethodResults *m);                       /* one colour a role, the same in every plot */
 /* section_order -- methods in table order: baselines, variants, full, external, oracle; out (n_methods); main or ablation members only. Returns how many. */
 int64_t section_order(const SetResults *s, bool main, const MethodResults **out);
+/* section_spokesman -- the entry whose folders speak for the set's text, interests and SIDs: the full method's first seed; else, of the methods that have that folder, the first
+ * (of interests: the one with the most members). NULL when none has it. */
+const Entry *section_spokesman(Results *r, const SetResults *s, Part part);
 /* section_own_sft -- the method whose entries are the very SFT models that `full` was trained on by RL, seed by seed; NULL when the run has none. */
 const MethodResults *section_own_sft(const SetResults *s, const MethodResults *full);
 
