@@ -105,7 +105,7 @@ static Status cards_table(Doc *d, Results *r)
     table_column(t, COLUMN_TEXT, "Data set", 0);
     for (int i = 0; i < N; i++) table_column(t, columns[i].kind, columns[i].header, columns[i].kind == COLUMN_NUMBER ? 3 : 1);
     for (int64_t k = 0; k < r->n_sets; k++) {
-        const Entry *e = spokesman(&r->set[k], PART_card);
+        const Entry *e = section_spokesman(r, &r->set[k], PART_card);
         const cJSON *card = NULL;
         if (e != NULL) TRY(results_document(r, e->dir[PART_card], "card.json", &card));
         if (card == NULL) continue;
