@@ -26,7 +26,7 @@
 #include "sid/quality.h"
 #include "sid/rqtrain.h"
 
-static const char *out_dir, *data_dir, *embed_dir, *method, *hidden, *grad_name, *backend_name;
+static const char *out_dir, *data_dir, *embed_dir, *method, *hidden, *grad_name, *backend_name, *precision;
 static int64_t levels, codes, latent, epochs, warmup_epochs, batch, kmeans_iterations, seed, threads;
 static double beta, rq_weight, lr, weight_decay;
 static bool refit, spread, shuffle;
@@ -54,6 +54,7 @@ static const CliOption options[] = {
     {"shuffle", CLI_FLAG, &shuffle, "0", 0, 1, "", "deal the SIDs out to items at random (control)", NULL},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "CPU threads; 0 = all", NULL},
     {"backend", CLI_ENUM, &backend_name, "cpu", 0, 0, "", "where the arithmetic runs", "cpu|ref|cuda"},
+    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products; bf16 is faster where the processor has it", "fp32|bf16"},
     {"seed", CLI_INT, &seed, "1", 0, 0, "", "random seed", NULL},
     CLI_END};
 
@@ -182,6 +183,7 @@ int main(int argc, char **argv)
     }
     MUST(dir_make(out_dir));
     MUST(backend_open(backend_name, (int)threads, &be));
+    MUST(backend_set_precision(be, precision));
     Manifest *manifest = manifest_begin("06_tokenize", cli_json(options));
     manifest_input(manifest, npy);
     manifest_input(manifest, arena_printf(arena, "%s/items.jsonl", data_dir));

@@ -25,7 +25,7 @@
 #include "rec/popularity.h"
 #include "rec/transitions.h"
 
-static const char *data_dir, *out_dir, *oracle_dir, *method, *activation, *windows, *backend_name;
+static const char *data_dir, *out_dir, *oracle_dir, *method, *activation, *windows, *backend_name, *precision;
 static int64_t seed, threads, dim, hidden, layers, heads, ffn_multiple, history, batch_tokens, warmup, epochs, patience, last_items;
 static double dropout, lr, weight_decay, clip, decay, checkpoint_s;
 static bool scale_embedding;
@@ -58,6 +58,7 @@ static const CliOption options[] = {
     {"decay", CLI_REAL, &decay, "0.6", 0, 1, "", "transitions: weight of each older item relative to the next newer one", NULL},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "0 = all cores", NULL},
     {"backend", CLI_ENUM, &backend_name, "cpu", 0, 0, "", "where the arithmetic happens", "cpu|ref|cuda"},
+    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products; bf16 is faster where the processor has it", "fp32|bf16"},
     CLI_END};
 
 static bool trained(void) { return strcmp(method, "sasrec") == 0 || strcmp(method, "gru4rec") == 0; }
@@ -230,6 +231,7 @@ int main(int argc, char **argv)
     remove_old_results(arena);
     Backend *be;
     MUST(backend_open(backend_name, (int)threads, &be));
+    MUST(backend_set_precision(be, precision));
     Manifest *manifest = manifest_begin("07_baseline", cli_json(options));
     note_inputs(manifest, arena);
     manifest_note_bool(manifest, "simulated", d->simulated);

@@ -16,7 +16,7 @@
 #include "io/manifest.h"
 #include "rec/sft.h"
 
-static const char *data_dir, *sids_dir, *labels_dir, *out, *backend_name, *window_name;
+static const char *data_dir, *sids_dir, *labels_dir, *out, *backend_name, *precision, *window_name;
 static int64_t seed, threads, layers, width, heads, kv_heads, ffn, max_history, merges;
 static bool tied, qk_norm, bias, align, level_softmax, trie_softmax;
 static SftOptions o;
@@ -68,6 +68,7 @@ static const CliOption options[] = {
     {"log-steps", CLI_INT, &o.log_steps, "50", 1, 1000000, "steps", "between log rows", NULL},
     {"checkpoint-steps", CLI_INT, &o.checkpoint_steps, "500", 0, 1000000000, "steps", "between checkpoints; 0 = at evaluations only", NULL},
     {"backend", CLI_ENUM, &backend_name, "cpu", 0, 0, "", "where the arithmetic runs", "cpu|ref|cuda"},
+    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products; bf16 is faster where the processor has it", "fp32|bf16"},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "0 = all cores", NULL},
     CLI_END};
 
@@ -209,6 +210,7 @@ int main(int argc, char **argv)
     MUST(load(&in));
     Backend *be;
     MUST(backend_open(backend_name, (int)threads, &be));
+    MUST(backend_set_precision(be, precision));
     char fingerprint[SHA256_HEX];
     MUST(make_fingerprint(&in, fingerprint));
     SftInput input = {.be = be, .data = in.data, .builder = &in.builder, .trie = in.trie, .tasks = in.tasks, .fingerprint = fingerprint,

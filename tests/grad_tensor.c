@@ -29,7 +29,7 @@ typedef struct Op {
 
 static const int32_t IDS[T] = {2, 0, 2, 3, 1, 2, 0}, POS[T] = {0, 1, 2, 0, 0, 1, 2}, OFFSET[] = {0, 3, 4, 7}, PICK[3] = {5, 0, 3};
 static const Packed PACK = {3, T, 3, OFFSET, POS, OFFSET};
-static const Dropout DROP = {0.3, 99, 5};
+static const Dropout DROP = {.p = 0.3, .key = 99, .call = 5};
 
 static real *new_real(int64_t n) { return ARENA_NEW(arena, real, n); }
 

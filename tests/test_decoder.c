@@ -247,7 +247,7 @@ static double train(Decoder *d, AdamW *o, int64_t steps)
         real *weight = ARENA_NEW(arena, real, b.pk.T), *logp = ARENA_NEW(arena, real, b.pk.T);
         for (int64_t t = 0; t < b.pk.T; t++) weight[t] = (real)(1.0 / (double)b.pk.T);
         params_zero_grad(decoder_params(d));
-        decoder_forward(d, &b.pk, b.token, (Dropout){0.1, 5, (uint64_t)o->step});
+        decoder_forward(d, &b.pk, b.token, (Dropout){.p = 0.1, .key = 5, .call = (uint64_t)o->step});
         MUST(decoder_loss(d, b.target, NULL, weight, logp));
         last = 0;
         for (int64_t t = 0; t < b.pk.T; t++) last -= (double)(weight[t] * logp[t]);

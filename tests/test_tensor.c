@@ -196,7 +196,7 @@ START_TEST(elementwise)
     static const int64_t LENGTHS[] = {1, 7, 33, 127, 128, 129, 5000, 40000};
     EACH_BACKEND(be) EACH(n, LENGTHS, 8)
     {
-        const Dropout drop = {0.3, 0x123456789abcdefu, 0x100000002u};
+        const Dropout drop = {.p = 0.3, .key = 0x123456789abcdefu, .call = 0x100000002u, .first = 41};
         Twin x = twin(n), d = twin(n), y = twin(n);
 #define BOTH(op, ...)                             \
     do {                                          \
@@ -225,7 +225,7 @@ START_TEST(dropout_is_what_the_header_says)
     const int64_t n = 100003;
     real *one = ARENA_NEW(arena, real, n), *y = ARENA_NEW(arena, real, n), *z = ARENA_NEW(arena, real, n);
     for (int64_t i = 0; i < n; i++) one[i] = 1;
-    Dropout d = {0.25, 42, 7};
+    Dropout d = {.p = 0.25, .key = 42, .call = 7};
     cpu[1]->dropout(cpu[1], n, d, one, y);
     int64_t kept = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -355,7 +355,7 @@ START_TEST(attention)
         ArenaMark mark = arena_mark(arena);
         attention_case(be, &one, HEADS[h].H, HEADS[h].Hkv, HEADS[h].D, (Dropout){0});
         attention_case(be, &some, HEADS[h].H, HEADS[h].Hkv, HEADS[h].D, (Dropout){0});
-        attention_case(be, &some, HEADS[h].H, HEADS[h].Hkv, HEADS[h].D, (Dropout){0.2, 3, 1});
+        attention_case(be, &some, HEADS[h].H, HEADS[h].Hkv, HEADS[h].D, (Dropout){.p = 0.2, .key = 3, .call = 1, .first = 5});
         attention_case(be, &many, HEADS[h].H, HEADS[h].Hkv, HEADS[h].D, (Dropout){0});
         arena_release(arena, mark);
     }

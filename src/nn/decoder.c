@@ -140,6 +140,31 @@ static void create_backward_buffers(Decoder *d)
     d->junk = new_real(d, c->C > c->D ? c->C : c->D);
 }
 
+void decoder_need_buffers(Decoder *d)
+{
+    if (d->work != NULL) return;
+    const int64_t L = d->config.L, C = d->config.C;
+    d->work = ARENA_NEW(d->arena, DecoderWork, L);
+    for (int64_t l = 0; l < L; l++) d->work[l] = l == 0 || d->with_gradients ? decoder_work_create(d, d->max_tokens) : d->work[0];
+    d->token = d->be->alloc(d->be, (size_t)d->max_tokens * sizeof(int32_t));
+    d->x_last = d->with_gradients ? new_real(d, d->max_tokens * C) : d->work[0].x;
+    d->r_last = new_real(d, d->max_tokens);
+    d->hidden = new_real(d, d->max_tokens * C);
+    d->branch = new_real(d, d->max_tokens * C);
+    create_loss_buffers(d);
+    if (d->with_gradients) create_backward_buffers(d);
+}
+
+static void release_buffers(Decoder *d)
+{
+    if (d->work == NULL) return;
+    for (int64_t l = 0; l < (d->with_gradients ? d->config.L : 1); l++) decoder_work_destroy(d, &d->work[l]);
+    if (d->with_gradients) d->be->release(d->be, d->x_last);
+    void *all[] = {d->token, d->r_last, d->hidden, d->branch, d->row, d->weight, d->logp, d->loss_lse, d->rows_x,
+                   d->rows_dx, d->logits, d->dx, d->dbranch, d->dh, d->dqkv, d->datt, d->dgu, d->dact, d->junk};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) d->be->release(d->be, all[i]);
+}
+
 Decoder *decoder_create(Backend *be, const DecoderConfig *config, int64_t max_tokens, bool with_gradients)
 {
     check_config(config);
@@ -150,16 +175,6 @@ Decoder *decoder_create(Backend *be, const DecoderConfig *config, int64_t max_to
                    .with_gradients = with_gradients};
     list_parameters(d);
     params_finish(d->params, with_gradients);
-    const int64_t L = config->L, C = config->C;
-    d->work = ARENA_NEW(arena, DecoderWork, L);
-    for (int64_t l = 0; l < L; l++) d->work[l] = l == 0 || with_gradients ? decoder_work_create(d, max_tokens) : d->work[0];
-    d->token = be->alloc(be, (size_t)max_tokens * sizeof(int32_t));
-    d->x_last = with_gradients ? new_real(d, max_tokens * C) : d->work[0].x;
-    d->r_last = new_real(d, max_tokens);
-    d->hidden = new_real(d, max_tokens * C);
-    d->branch = new_real(d, max_tokens * C);
-    create_loss_buffers(d);
-    if (with_gradients) create_backward_buffers(d);
     return d;
 }
 
@@ -167,13 +182,28 @@ void decoder_destroy(Decoder *d)
 {
     if (d == NULL) return;
     lora_detach(d->lora);
-    for (int64_t l = 0; l < (d->with_gradients ? d->config.L : 1); l++) decoder_work_destroy(d, &d->work[l]);
-    if (d->with_gradients) d->be->release(d->be, d->x_last);
-    void *all[] = {d->token, d->r_last, d->hidden, d->branch, d->row, d->weight, d->logp, d->loss_lse, d->rows_x,
-                   d->rows_dx, d->logits, d->dx, d->dbranch, d->dh, d->dqkv, d->datt, d->dgu, d->dact, d->junk};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) d->be->release(d->be, all[i]);
+    decoder_lanes_destroy(d);
+    release_buffers(d);
     params_destroy(d->params);
     arena_destroy(d->arena);
+}
+
+Decoder *decoder_view_create(Decoder *d, Backend *be, real *grad, int64_t max_tokens)
+{
+    Arena *arena = arena_create("decoder piece");
+    Decoder *view = ARENA_NEW(arena, Decoder, 1);
+    *view = (Decoder){.be = be, .arena = arena, .config = d->config, .params = ARENA_NEW(arena, Params, 1), .embed = d->embed, .norm = d->norm,
+                      .head = d->head, .layer = d->layer, .max_tokens = max_tokens, .with_gradients = true};
+    *view->params = *d->params;
+    view->params->be = be;
+    view->params->grad = grad;
+    return view;
+}
+
+void decoder_view_destroy(Decoder *view)
+{
+    release_buffers(view);
+    arena_destroy(view->arena);
 }
 
 const DecoderConfig *decoder_config(const Decoder *d)
@@ -296,6 +326,7 @@ const real *decoder_forward(Decoder *d, const Packed *pk, const int32_t *tokens,
         REQUIRE(tokens[t] >= 0 && tokens[t] < c->V, "token %d at row %lld is outside [0,%lld)", tokens[t], (long long)t,
                 (long long)c->V);
     }
+    decoder_need_buffers(d);
     d->packed = *pk;
     d->drop = drop;
     be->upload(be, d->token, tokens, (size_t)T * sizeof(int32_t));

@@ -25,7 +25,7 @@ typedef struct DecoderConfig {
 
 typedef struct Decoder Decoder;
 
-/* decoder_create -- parameters zero. max_tokens: largest packed T of a forward pass with gradients (buffers are allocated once). */
+/* decoder_create -- parameters zero. max_tokens: largest packed T of a forward pass (buffers are allocated at the first one). */
 Decoder *decoder_create(Backend *be, const DecoderConfig *config, int64_t max_tokens, bool with_gradients);
 void decoder_destroy(Decoder *d);
 const DecoderConfig *decoder_config(const Decoder *d);
@@ -43,6 +43,11 @@ const real *decoder_forward(Decoder *d, const Packed *pk, const int32_t *tokens,
  * ADDED to decoder_params' gradients.
  * logp (T) host, 0 where ignored. Must follow decoder_forward on the same batch. */
 Status decoder_loss(Decoder *d, const int32_t *target, const int32_t *range, const real *weight, real *logp);
+/* decoder_step -- decoder_forward and decoder_loss with gradients (weight not NULL) in one go, for training: the batch is worked on in pieces, side by side
+ * on the backend's lanes (decoder_step.c). The same numbers up to the order of sums; the same bytes for the same batch and thread count. What
+ * decoder_forward keeps for a later decoder_loss or decoder_logits is undefined afterwards. */
+Status decoder_step(Decoder *d, const Packed *pk, const int32_t *tokens, Dropout drop, const int32_t *target, const int32_t *range,
+                    const real *weight, real *logp);
 /* decoder_backward_logits -- gradient given explicitly: dlogits (n,V) backend memory at rows row[n] (host) of the last forward. */
 void decoder_backward_rows(Decoder *d, int64_t n, const int32_t *row, const real *dlogits);
 /* decoder_logits -- logits (n,V) (backend memory, ld = V) at rows row[n] (host) of the last forward. */

@@ -50,6 +50,8 @@ typedef struct DecoderWork {
     real *u[N_SITES];       /* (T, parts*r) LoRA: x A^T; NULL without */
 } DecoderWork;
 
+typedef struct DecoderLane DecoderLane; /* decoder_step.c */
+
 struct Decoder {
     Backend *be;
     Arena *arena;
@@ -60,8 +62,10 @@ struct Decoder {
     int64_t max_tokens;
     bool with_gradients;
     Lora *lora; /* NULL: none attached */
+    DecoderLane *lane; /* (n_lanes) of decoder_step; NULL before its first use */
+    int n_lanes;
 
-    /* one forward pass */
+    /* one forward pass; these and what follows are allocated at the first one */
     DecoderWork *work;   /* (L), all the same buffers without gradients */
     int32_t *token;      /* (T) backend */
     real *x_last, *r_last, *hidden; /* (T,C), (T), (T,C) */
@@ -82,6 +86,13 @@ struct Decoder {
     real *dx, *dbranch, *dh, *dqkv, *datt, *dgu, *dact, *du; /* (T,..) */
     real *junk; /* where gradients of frozen vectors go */
 };
+
+/* Buffers of the forward, loss and backward pass; nothing when they are there. */
+void decoder_need_buffers(Decoder *d);
+/* The same model on another backend over the same memory, with buffers of its own: values are shared, gradients go to `grad`. */
+Decoder *decoder_view_create(Decoder *d, Backend *be, real *grad, int64_t max_tokens);
+void decoder_view_destroy(Decoder *view);
+void decoder_lanes_destroy(Decoder *d);
 
 const DecoderLayer *decoder_layer(const Decoder *d, int64_t l);
 SiteShape decoder_site(const DecoderConfig *c, Site site);

@@ -72,6 +72,7 @@ Lora *lora_attach(Decoder *d, int64_t r, double alpha)
     params_finish(a->params, d->with_gradients);
     params_freeze(d->params);
     d->lora = a;
+    decoder_need_buffers(d);
     for (int64_t l = 0; l < d->config.L; l++) {
         if (l == 0 || d->with_gradients) {
             decoder_work_add_lora(d, &d->work[l], d->max_tokens);

@@ -105,10 +105,9 @@ static Status train_step(SftTrainer *t, double *grad_norm)
     for (int64_t i = 0; i < b->T; ++i) weight += (double)b->weight[i];
     REQUIRE(weight > 0, "a batch without targets");
     for (int64_t i = 0; i < b->T; ++i) b->weight[i] = (real)((double)b->weight[i] / weight);
-    Dropout drop = {o->dropout, rng_key(o->seed, RNG_STAGE_SFT, RNG_DROPOUT), (uint64_t)t->s.step};
+    Dropout drop = {.p = o->dropout, .key = rng_key(o->seed, RNG_STAGE_SFT, RNG_DROPOUT), .call = (uint64_t)t->s.step};
     params_zero_grad(t->params);
-    decoder_forward(t->decoder, batch_finish(b), b->token, drop);
-    TRY(sft_loss(t, b, b->weight, t->logp));
+    TRY(sft_loss_step(t, b, drop));
     for (int64_t i = 0; i < b->T; ++i) loss -= (double)b->weight[i] * (double)t->logp[i];
     if (!isfinite(loss)) return not_finite(t, "the loss");
     Status status = adamw_step(&t->opt, t->params, grad_norm);

@@ -56,6 +56,9 @@ void sft_loss_destroy(SftTrainer *t);
 /* decoder_loss under the chosen softmax, after decoder_forward of `b`; weight NULL: no gradients. */
 Status sft_loss(SftTrainer *t, const Batch *b, const real *weight, real *logp);
 
+/* Forward, loss (to t->logp) and gradients of `b` by its weights. */
+Status sft_loss_step(SftTrainer *t, Batch *b, Dropout drop);
+
 /* sft_validate.c */
 Status sft_validator_create(SftTrainer *t);
 void sft_validator_destroy(SftTrainer *t);

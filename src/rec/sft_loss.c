@@ -105,3 +105,13 @@ Status sft_loss(SftTrainer *t, const Batch *b, const real *weight, real *logp)
     if (t->o->softmax == SOFTMAX_TRIE) return trie_loss(t, b, weight, logp);
     return decoder_loss(t->decoder, b->target, t->o->softmax == SOFTMAX_LEVEL ? b->range : NULL, weight, logp);
 }
+
+Status sft_loss_step(SftTrainer *t, Batch *b, Dropout drop)
+{
+    const Packed *pk = batch_finish(b);
+    if (t->o->softmax != SOFTMAX_TRIE) {
+        return decoder_step(t->decoder, pk, b->token, drop, b->target, t->o->softmax == SOFTMAX_LEVEL ? b->range : NULL, b->weight, t->logp);
+    }
+    decoder_forward(t->decoder, pk, b->token, drop);
+    return trie_loss(t, b, b->weight, t->logp);
+}

@@ -50,7 +50,7 @@ static Status target_loss(SftTrainer *t, double *loss)
             sequence_shift(t->token, n, prompt, t->target);
             if (!batch_add(v->batch, builder->vocab, row, n, t->token, t->target, 1)) break;
         }
-        decoder_forward(t->decoder, batch_finish(v->batch), v->batch->token, (Dropout){0, 0, 0});
+        decoder_forward(t->decoder, batch_finish(v->batch), v->batch->token, (Dropout){0});
         TRY(sft_loss(t, v->batch, NULL, v->logp));
         for (int64_t i = 0; i < v->batch->T; ++i) *loss -= (double)v->logp[i];
     }

@@ -30,8 +30,9 @@ typedef struct Packed {
 
 /* Dropout as a pure function of (key, counter): element i of a call keeps its value (scaled by 1/(1-p)) iff
  * u16(i) >= round(p * 65536), where u16(i) is the i-th 16-bit half-word of Philox4x32-10 with key `key` and counters
- * (i/8 low, i/8 high, call low, call high). p = 0 is the identity. The backward pass repeats the call on the gradient. */
-typedef struct Dropout { double p; uint64_t key, call; } Dropout;
+ * (i/8 low, i/8 high, call low, call high). p = 0 is the identity. The backward pass repeats the call on the gradient.
+ * first: i of the array's first element, for an op on a part of the call's elements. */
+typedef struct Dropout { double p; uint64_t key, call, first; } Dropout;
 
 typedef struct Backend Backend;
 struct Backend {
@@ -151,5 +152,8 @@ Backend *backend_cpu(int threads);
 Backend *backend_cuda(void);
 /* backend_open -- by name "ref" | "cpu" | "cuda"; E_RESOURCE when that backend is not available (never a silent fallback). */
 Status backend_open(const char *name, int threads, Backend **backend);
+/* backend_set_precision -- "fp32" (as created) or "bf16": from now on gemm rounds both factors to bfloat16 and adds in float; values, gradients, moments
+ * and all other ops stay float. Before first use of the backend. E_RESOURCE where the processor or the backend cannot. */
+Status backend_set_precision(Backend *be, const char *precision);
 
 #endif

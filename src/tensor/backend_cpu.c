@@ -73,3 +73,17 @@ Backend *backend_cpu(int threads)
     }
     return be;
 }
+
+Status backend_set_precision(Backend *be, const char *precision)
+{
+    if (strcmp(precision, "fp32") == 0) return OK;
+    if (strcmp(precision, "bf16") != 0) return FAIL(E_USAGE, "fp32 or bf16", "unknown precision '%s'", precision);
+    if (strcmp(be->name, "cpu") != 0) return FAIL(E_RESOURCE, "use --precision fp32, or --backend cpu", "backend %s has no bf16 products", be->name);
+    if (!cpu_bf16_available()) {
+        return FAIL(E_RESOURCE, "use --precision fp32", "this processor has no bf16 products (AVX512-BF16), or this is a double build");
+    }
+    CpuSelf *self = be->self;
+    backend_cpu_fill_gemm_bf16(be);
+    for (int i = 0; self->lane != NULL && i < be->lanes; i++) backend_cpu_fill_gemm_bf16(self->lane[i]);
+    return OK;
+}

@@ -73,7 +73,7 @@ static void keep_row(const Attention *a, int64_t row, int64_t n, real *keep)
 {
     const uint32_t threshold = dropout_threshold(a->drop);
     const real factor = dropout_factor(a->drop);
-    const int64_t begin = row * a->pk->max_len, end = begin + n;
+    const int64_t begin = (int64_t)a->drop.first + row * a->pk->max_len, end = begin + n;
     uint16_t u16[DROPOUT_CHUNK];
     for (int64_t chunk = begin / DROPOUT_CHUNK; chunk * DROPOUT_CHUNK < end; chunk++) {
         dropout_chunk(a->drop, (uint64_t)chunk, u16);

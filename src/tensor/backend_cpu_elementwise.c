@@ -62,19 +62,21 @@ static void cpu_dropout_any(Backend *be, int64_t n, Dropout d, const real *x, re
     REQUIRE(d.p >= 0 && d.p < 1, "dropout %g", d.p);
     const uint32_t threshold = dropout_threshold(d);
     const real factor = dropout_factor(d);
-    const int64_t chunks = (n + DROPOUT_CHUNK - 1) / DROPOUT_CHUNK;
+    const int64_t first = (int64_t)d.first, from = first / DROPOUT_CHUNK, to = (first + n + DROPOUT_CHUNK - 1) / DROPOUT_CHUNK;
     int threads = cpu_threads(be, n);
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+    for (int64_t chunk = from; chunk < to; chunk++) {
         uint16_t u16[DROPOUT_CHUNK];
         dropout_chunk(d, (uint64_t)chunk, u16);
-        const int64_t begin = chunk * DROPOUT_CHUNK, left = n - begin, count = left < DROPOUT_CHUNK ? left : DROPOUT_CHUNK;
+        const int64_t at = chunk * DROPOUT_CHUNK - first, begin = at > 0 ? at : 0, end = at + DROPOUT_CHUNK < n ? at + DROPOUT_CHUNK : n;
+        const int64_t count = end - begin;
+        const uint16_t *bits = u16 + (begin - at);
         const real *xs = x + begin;
         real *ys = y + begin;
         if (add) {
-            for (int64_t i = 0; i < count; i++) ys[i] += u16[i] >= threshold ? xs[i] * factor : 0;
+            for (int64_t i = 0; i < count; i++) ys[i] += bits[i] >= threshold ? xs[i] * factor : 0;
         } else {
-            for (int64_t i = 0; i < count; i++) ys[i] = u16[i] >= threshold ? xs[i] * factor : 0;
+            for (int64_t i = 0; i < count; i++) ys[i] = bits[i] >= threshold ? xs[i] * factor : 0;
         }
     }
 }

@@ -13,12 +13,12 @@
 #include "tensor/backend_cpu_internal.h"
 #include "tensor/gemm_kernel.h"
 
-enum { KC = 256, NC = 512, MC = 120, GEMM_GRAIN = 32, AHEAD = 6 /* rows */ };
+enum { KC = 512, NC = 512, MC = 120, GEMM_GRAIN = 32, A_PAD = 16, AHEAD = 6 /* rows */ };
 
 int64_t cpu_gemm_scratch(int64_t n, int64_t k)
 {
     int64_t kc = k < KC ? k : KC, nc = n < NC ? n : NC;
-    return kc * ((nc + GEMM_COLS - 1) / GEMM_COLS * GEMM_COLS) + kc * (MC + GEMM_ROWS) + GEMM_ROWS * GEMM_COLS + 64;
+    return kc * ((nc + GEMM_COLS - 1) / GEMM_COLS * GEMM_COLS) + (kc + A_PAD) * (MC + GEMM_ROWS) + GEMM_ROWS * GEMM_COLS + 64;
 }
 
 /* out[p*COLS + j] = src[j*ld + p]: four columns at a time. */
@@ -75,12 +75,27 @@ static void pack_a(bool ta, int64_t mc, int64_t kc, const real *A, int64_t lda, 
     }
 }
 
+/* The lines of a tile of C, before its product is computed. */
+static void prefetch_tile(const real *c, int64_t ldc)
+{
+    for (int64_t i = 0; i < GEMM_ROWS; i++) {
+        __builtin_prefetch(c + i * ldc, 1);
+        __builtin_prefetch(c + i * ldc + GEMM_COLS - 1, 1);
+    }
+}
+
 /* One tile whose h x w corner counts. */
 static void edge_tile(int64_t k, const real *a, int64_t rs, int64_t cs, const real *b, real alpha, real beta, real *C,
                       int64_t ldc, int64_t h, int64_t w, real *tile)
 {
     gemm_tile(k, a, rs, cs, b, 1, 0, tile, GEMM_COLS);
-    for (int64_t i = 0; i < h; i++) {
+    for (int64_t i = 0; i < h && w == GEMM_COLS; i++) {
+        for (int64_t j = 0; j < GEMM_COLS; j++) {
+            const real new = alpha * tile[i * GEMM_COLS + j];
+            C[i * ldc + j] = beta == 0 ? new : new + beta * C[i * ldc + j];
+        }
+    }
+    for (int64_t i = 0; i < h && w < GEMM_COLS; i++) {
         for (int64_t j = 0; j < w; j++) {
             const real new = alpha * tile[i * GEMM_COLS + j];
             C[i * ldc + j] = beta == 0 ? new : new + beta * C[i * ldc + j];
@@ -98,6 +113,7 @@ void cpu_gemm_block(bool ta, int64_t mc, int64_t nc, int64_t kc, const real *A, 
         for (int64_t i = 0; i < mc; i += GEMM_ROWS) {
             const int64_t h = mc - i < GEMM_ROWS ? mc - i : GEMM_ROWS;
             real *c = C + i * ldc + j;
+            if (w == GEMM_COLS && h == GEMM_ROWS) prefetch_tile(c, ldc);
             if (i < whole) {
                 if (w == GEMM_COLS) {
                     gemm_tile(kc, A + i * lda, lda, 1, b, alpha, beta, c, ldc);
@@ -116,6 +132,13 @@ void cpu_gemm_block(bool ta, int64_t mc, int64_t nc, int64_t kc, const real *A, 
     }
 }
 
+/* Rows side by side: as they lie, rows of a power of two apart would share the same few places of the L1 cache. */
+static const real *copy_rows(int64_t mc, int64_t kc, const real *A, int64_t lda, real *out)
+{
+    for (int64_t i = 0; i < mc; i++) memcpy(out + i * (kc + A_PAD), A + i * lda, (size_t)kc * sizeof(real));
+    return out;
+}
+
 void cpu_gemm_serial(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A, int64_t lda,
                      const real *B, int64_t ldb, real beta, real *C, int64_t ldc, real *scratch)
 {
@@ -127,7 +150,7 @@ void cpu_gemm_serial(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alp
     }
     const int64_t kc_most = k < KC ? k : KC, nc_most = n < NC ? n : NC;
     real *packed_b = scratch, *packed_a = packed_b + kc_most * ((nc_most + GEMM_COLS - 1) / GEMM_COLS * GEMM_COLS);
-    real *tile = packed_a + kc_most * (MC + GEMM_ROWS);
+    real *tile = packed_a + (kc_most + A_PAD) * (MC + GEMM_ROWS);
     for (int64_t j = 0; j < n; j += NC) {
         const int64_t nc = n - j < NC ? n - j : NC;
         for (int64_t p = 0; p < k; p += KC) {
@@ -135,8 +158,14 @@ void cpu_gemm_serial(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alp
             cpu_pack_b(tb, kc, nc, tb ? B + j * ldb + p : B + p * ldb + j, ldb, packed_b);
             for (int64_t i = 0; i < m; i += MC) {
                 const int64_t mc = m - i < MC ? m - i : MC;
-                cpu_gemm_block(ta, mc, nc, kc, ta ? A + p * lda + i : A + i * lda + p, lda, packed_b, kc * GEMM_COLS, alpha,
-                               p == 0 ? beta : 1, C + i * ldc + j, ldc, packed_a, tile);
+                const real *a = ta ? A + p * lda + i : A + i * lda + p;
+                int64_t a_stride = lda;
+                if (!ta) {
+                    a = copy_rows(mc, kc, a, lda, packed_a);
+                    a_stride = kc + A_PAD;
+                }
+                cpu_gemm_block(ta, mc, nc, kc, a, a_stride, packed_b, kc * GEMM_COLS, alpha, p == 0 ? beta : 1, C + i * ldc + j, ldc,
+                               ta ? packed_a : packed_a + MC * (kc + A_PAD), tile);
             }
         }
     }
@@ -162,8 +191,11 @@ static void choose_grid(int threads, int64_t m, int64_t n, int64_t k, int *rows,
     }
 }
 
-static void cpu_gemm(Backend *be, bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A,
-                     int64_t lda, const real *B, int64_t ldb, real beta, real *C, int64_t ldc)
+typedef void SerialGemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A, int64_t lda, const real *B,
+                        int64_t ldb, real beta, real *C, int64_t ldc, real *scratch);
+
+static void gemm_in_parts(Backend *be, SerialGemm *gemm, int64_t scratch_count, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+                          real alpha, const real *A, int64_t lda, const real *B, int64_t ldb, real beta, real *C, int64_t ldc)
 {
     REQUIRE(m >= 0 && n >= 0 && k >= 0, "gemm of %lld x %lld x %lld", (long long)m, (long long)n, (long long)k);
     REQUIRE(lda >= (ta ? m : k) && ldb >= (tb ? k : n) && ldc >= n, "gemm strides %lld %lld %lld", (long long)lda,
@@ -172,16 +204,33 @@ static void cpu_gemm(Backend *be, bool ta, bool tb, int64_t m, int64_t n, int64_
     int rows, cols;
     choose_grid(be->threads, m, n, k, &rows, &cols);
     int64_t stride;
-    real *scratch = cpu_scratch(be, cpu_gemm_scratch(n, k), &stride);
+    real *scratch = cpu_scratch(be, scratch_count, &stride);
 #pragma omp parallel for num_threads(rows *cols) schedule(static, 1)
     for (int i = 0; i < rows * cols; i++) {
         Span r = cpu_span(m, GEMM_ROWS, i / cols, rows), c = cpu_span(n, GEMM_COLS, i % cols, cols);
-        cpu_gemm_serial(ta, tb, r.end - r.begin, c.end - c.begin, k, alpha, A + r.begin * (ta ? 1 : lda), lda,
-                        B + c.begin * (tb ? ldb : 1), ldb, beta, C + r.begin * ldc + c.begin, ldc, scratch + i * stride);
+        gemm(ta, tb, r.end - r.begin, c.end - c.begin, k, alpha, A + r.begin * (ta ? 1 : lda), lda, B + c.begin * (tb ? ldb : 1), ldb,
+             beta, C + r.begin * ldc + c.begin, ldc, scratch + i * stride);
     }
+}
+
+static void cpu_gemm(Backend *be, bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A,
+                     int64_t lda, const real *B, int64_t ldb, real beta, real *C, int64_t ldc)
+{
+    gemm_in_parts(be, cpu_gemm_serial, cpu_gemm_scratch(n, k), ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
+}
+
+static void cpu_gemm_bf16(Backend *be, bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A,
+                          int64_t lda, const real *B, int64_t ldb, real beta, real *C, int64_t ldc)
+{
+    gemm_in_parts(be, cpu_bf16_gemm, cpu_bf16_scratch(n, k), ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
 void backend_cpu_fill_gemm(Backend *be)
 {
     be->gemm = cpu_gemm;
+}
+
+void backend_cpu_fill_gemm_bf16(Backend *be)
+{
+    be->gemm = cpu_gemm_bf16;
 }

@@ -52,7 +52,15 @@ void cpu_pack_b(bool tb, int64_t kc, int64_t nc, const real *B, int64_t ldb, rea
 void cpu_gemm_block(bool ta, int64_t mc, int64_t nc, int64_t kc, const real *A, int64_t lda, const real *b, int64_t panel,
                     real alpha, real beta, real *C, int64_t ldc, real *packed_a, real *tile);
 
+/* The same product with both factors rounded to bfloat16 (backend_cpu_bf16_x86.c, or _absent.c on other processors); scratch:
+ * cpu_bf16_scratch(n, k) elements. Only to be called where cpu_bf16_available. */
+bool cpu_bf16_available(void);
+int64_t cpu_bf16_scratch(int64_t n, int64_t k);
+void cpu_bf16_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A, int64_t lda, const real *B,
+                   int64_t ldb, real beta, real *C, int64_t ldc, real *scratch);
+
 void backend_cpu_fill_gemm(Backend *be);
+void backend_cpu_fill_gemm_bf16(Backend *be);
 void backend_cpu_fill_elementwise(Backend *be);
 void backend_cpu_fill_norm(Backend *be);
 void backend_cpu_fill_attention(Backend *be);

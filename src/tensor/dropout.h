@@ -34,9 +34,10 @@ static inline void dropout_bits(Dropout d, uint64_t block, uint32_t u16[DROPOUT_
     }
 }
 
-/* dropout_keeps -- one element; slow, for the specification. */
-static inline bool dropout_keeps(Dropout d, uint64_t i)
+/* dropout_keeps -- element j of the array; slow, for the specification. */
+static inline bool dropout_keeps(Dropout d, uint64_t j)
 {
+    const uint64_t i = d.first + j;
     uint32_t u16[DROPOUT_BLOCK];
     dropout_bits(d, i / DROPOUT_BLOCK, u16);
     return u16[i % DROPOUT_BLOCK] >= dropout_threshold(d);

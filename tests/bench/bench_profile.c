@@ -40,8 +40,8 @@ static void profile_size(char name, Backend *plain)
             begin = time_now_s();
         }
         params_zero_grad(decoder_params(d));
-        decoder_forward(d, &b.pk, b.token, (Dropout){dropout, 7, (uint64_t)(k + 1)});
-        MUST(decoder_loss(d, b.target, NULL, b.weight, b.logp));
+        const Dropout drop = {.p = dropout, .key = 7, .call = (uint64_t)(k + 1)};
+        MUST(decoder_step(d, &b.pk, b.token, drop, b.target, NULL, b.weight, b.logp));
         MUST(adamw_step(&opt, decoder_params(d), NULL));
         end = time_now_s();
         steps = k + 1;
@@ -60,6 +60,7 @@ int main(int argc, char **argv)
 {
     cli_parse("bench_profile", "where a training step's time goes, by op", OPTIONS, argc, argv);
     Backend *be = backend_cpu((int)threads);
+    MUST(backend_set_precision(be, precision));
     for (const char *s = strcmp(size, "all") == 0 ? "SML" : size; *s != '\0'; s++) profile_size(*s, be);
     be->destroy(be);
     return 0;

@@ -58,8 +58,8 @@ typedef struct Trainer {
 static void train_step(Trainer *t)
 {
     params_zero_grad(decoder_params(t->d));
-    decoder_forward(t->d, &t->b.pk, t->b.token, (Dropout){dropout, 7, (uint64_t)t->step++});
-    MUST(decoder_loss(t->d, t->b.target, NULL, t->b.weight, t->b.logp));
+    const Dropout drop = {.p = dropout, .key = 7, .call = (uint64_t)t->step++};
+    MUST(decoder_step(t->d, &t->b.pk, t->b.token, drop, t->b.target, NULL, t->b.weight, t->b.logp));
     MUST(adamw_step(&t->opt, decoder_params(t->d), NULL));
 }
 
@@ -173,6 +173,7 @@ int main(int argc, char **argv)
     cli_parse("bench_train", "training speed of the decoder", OPTIONS, argc, argv);
     Backend *be;
     MUST(backend_open(backend, (int)threads, &be));
+    MUST(backend_set_precision(be, precision));
     openblas_set_num_threads(be->threads);
     Result r[3];
     int n = 0;
