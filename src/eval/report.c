@@ -3,7 +3,7 @@
 
 Status report_write(Results *r, const ReportOptions *o, Doc **out)
 {
-    static Status (*const section[])(Doc *, Results *, const ReportOptions *) = {section_head, section_findings, section_main, section_ablation, section_ensemble, section_rl,
+    static Status (*const section[])(Doc *, Results *, const ReportOptions *) = {section_head, section_findings, section_main, section_ties, section_ablation, section_ensemble, section_rl,
         section_data, section_sids, section_interests, section_curves, section_published};
     Doc *d = doc_create(r->arena, arena_printf(r->arena, "DeepInterestGR, measured: %s", r->title),
                         "Generative recommendation with mined interests, reproduced in C. Measured numbers only, except in the last section.");

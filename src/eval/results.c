@@ -44,6 +44,7 @@ static Status read_entry(Results *r, const cJSON *o, Entry *e)
     }
     TRY(json_get_int(r->path, o, "seed", &e->seed));
     e->dataset_label = arena_strdup(r->arena, json_opt_string(o, "dataset_label", e->dataset));
+    e->variant_of = arena_strdup(r->arena, json_opt_string(o, "variant_of", ""));
     e->method_label = arena_strdup(r->arena, json_opt_string(o, "method_label", e->method));
     e->settings = arena_strdup(r->arena, json_opt_string(o, "settings", ""));
     e->role = default_role(e->method);

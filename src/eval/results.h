@@ -3,6 +3,7 @@
  * Index (JSON, written by `reproduce`):
  *   {"run": "results/sample", "title": "sample", "published": "paper/published.json", "simulated": true,
  *    "entries": [{"dataset", "dataset_label", "method", "method_label", "seed", "table": ["main", "ablation", "ensemble"],
+ *                 "variant_of": the data set that this one is a variant of, where it is one,
  *                 "role": optional, see below, "settings": optional short text,
  *                 "data": DIR, "evaluate": DIR, and, where the method has them, "raw", "card", "mine", "labels", "embed", "tokenize", "sft", "rl", "baseline": DIR}]}
  * A folder that is absent or "" does not apply. Folders are relative to the working directory.
@@ -36,7 +37,7 @@ typedef enum Part { RESULT_PARTS(RESULT_PART_ID) PART_COUNT } Part;
 #undef RESULT_PART_ID
 
 typedef struct Entry {
-    const char *dataset, *dataset_label, *method, *method_label, *settings; /* settings "" when not given */
+    const char *dataset, *dataset_label, *variant_of, *method, *method_label, *settings; /* variant_of, settings: "" when not given */
     Role role;
     int64_t seed;
     bool in_main, in_ablation, in_ensemble;

@@ -25,6 +25,8 @@ Status section_ensemble(Doc *doc, Results *r, const ReportOptions *o);
 Status section_members(Doc *doc, Results *r);
 /* section_main.c */
 Status section_main(Doc *doc, Results *r, const ReportOptions *o);
+/* section_ties.c: only where a run has a set with ties in file order and shuffled */
+Status section_ties(Doc *doc, Results *r, const ReportOptions *o);
 /* section_ablation.c */
 Status section_ablation(Doc *doc, Results *r, const ReportOptions *o);
 Status section_rl(Doc *doc, Results *r, const ReportOptions *o);
