@@ -25,6 +25,7 @@ static const CliOption options[] = {
     {"protocol", CLI_ENUM, &settings.protocol, "leave-last-out", 0, 0, "", "how to split", "leave-last-out|chrono-8-1-1"},
     {"ratio", CLI_STR, &settings.ratio, "", 0, 0, "A:B:C", "train:valid:test of the chrono protocol, instead of 8:1:1", NULL},
     {"max-history", CLI_INT, &settings.max_history, "0", 0, 1e6, "events", "how much of a history models may see; 0: 20, or 10 for chrono", NULL},
+    {"min-rating", CLI_REAL, &settings.filter.min_rating, "0", 0, 5, "stars", "raw reviews rated lower are passed over; 0: all count", NULL},
     {"from", CLI_STR, &settings.filter.from, "recipe", 0, 0, "DATE", "first day (YYYY-MM-DD, UTC) of the time window; empty: open", NULL},
     {"to", CLI_STR, &settings.filter.to, "recipe", 0, 0, "DATE", "first day after the time window; empty: open", NULL},
     {"duplicates", CLI_ENUM, &settings.filter.duplicates, "recipe", 0, 0, "", "events with the same user, item and second (recipe: drop)", "recipe|drop|keep"},

@@ -61,6 +61,35 @@ START_TEST(the_window_includes_its_first_day_and_not_its_end)
 }
 END_TEST
 
+START_TEST(low_ratings_are_passed_over_and_counted)
+{
+    write_gzip(in_scratch("raw/reviews.json.gz"), "{\"reviewerID\": \"U\", \"asin\": \"A\", \"overall\": 4.0, \"unixReviewTime\": " T "01}\n"
+                                                  "{\"reviewerID\": \"U\", \"asin\": \"B\", \"overall\": 3.9, \"unixReviewTime\": " T "02}\n"
+                                                  "{\"reviewerID\": \"U\", \"asin\": \"C\", \"overall\": 5, \"unixReviewTime\": " T "03}\n");
+    write_gzip(in_scratch("raw/meta.json.gz"), metadata_text("A;B;C;"));
+    settings.filter.min_rating = 4;
+    (void)prepare_load("out");
+    assert_step("out", 0, 1, 2, 2);
+    ck_assert_double_eq(meta_number("out", "input.rules.ratings_below_the_minimum"), 1);
+    ck_assert_double_eq(meta_number("out", "input.interactions_read"), 3);
+    ck_assert_double_eq(meta_number("out", "filter_settings.min_rating"), 4);
+    write_gzip(in_scratch("raw/reviews.json.gz"), "{\"reviewerID\": \"U\", \"asin\": \"A\", \"unixReviewTime\": " T "01}\n");
+    ck_assert_int_eq(prepare_run("bad"), E_INPUT);
+    ck_assert_ptr_nonnull(strstr(status_message(), "no number as \"overall\", which --min-rating needs"));
+    settings.filter.min_rating = 0;
+    (void)prepare_load("any"); /* nobody asked for it */
+    assert_step("any", 0, 1, 1, 1);
+    entry.release = "amazon-2023";
+    settings.filter.min_rating = 3;
+    write_gzip(in_scratch("raw/reviews.json.gz"), "user_id,parent_asin,rating,timestamp\nU,A,3.0,1262304001000\nU,B,2.0,1262304002000\nU,C,5.0,1262304003000\n");
+    write_gzip(in_scratch("raw/meta.json.gz"), "{\"parent_asin\": \"A\", \"title\": \"a\"}\n");
+    (void)prepare_load("csv");
+    assert_step("csv", 0, 1, 2, 2);
+    write_sequences("7 1 2 3\n", NULL, "1;2;3;");
+    ck_assert_int_eq(prepare_run("sequences"), E_USAGE);
+}
+END_TEST
+
 START_TEST(a_window_needs_every_time)
 {
     write_sequences("7 1 2 3\n", "7 1262304000 0 1262304002\n", "1;2;3;");
@@ -345,6 +374,7 @@ int main(void)
     tcase_add_checked_fixture(t, prepare_setup, prepare_teardown);
     tcase_add_test(t, dates_are_read_strictly);
     tcase_add_test(t, the_window_includes_its_first_day_and_not_its_end);
+    tcase_add_test(t, low_ratings_are_passed_over_and_counted);
     tcase_add_test(t, a_window_needs_every_time);
     tcase_add_test(t, duplicates_and_repeats_are_two_questions);
     tcase_add_test(t, items_go_by_metadata_and_title);

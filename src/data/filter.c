@@ -23,11 +23,13 @@ FilterSettings filter_resolve(const FilterSettings *asked, const FilterSettings 
                             .title_words = asked->title_words >= 0 ? asked->title_words : r->title_words >= 0 ? r->title_words : 0,
                             .core_users = first_positive(asked->core_users, recipe->core_users, 5),
                             .core_items = first_positive(asked->core_items, recipe->core_items, 5),
-                            .core_rounds = asked->core_rounds};
+                            .core_rounds = asked->core_rounds,
+                            .min_rating = asked->min_rating};
 }
 
 cJSON *filter_json(const FilterSettings *f) {
     cJSON *root = cJSON_CreateObject();
+    cJSON_AddNumberToObject(root, "min_rating", f->min_rating);
     cJSON_AddStringToObject(root, "from", f->from);
     cJSON_AddStringToObject(root, "to", f->to);
     cJSON_AddStringToObject(root, "duplicates", f->duplicates);

@@ -1,6 +1,7 @@
 /* data/filter.h -- which interactions are kept: named steps between reading and splitting, each with its counts in meta.json ("filter").
  *
  * Steps, in this order; a step that was not asked for leaves no line:
+ *   min rating  raw reviews rated lower are passed over while reading: they are counted among the rules, and "read" counts what is left
  *   window      [from, to): events at or after 00:00 UTC of the first day, before 00:00 UTC of the second. Every event must have a time.
  *   duplicates  drop | keep: of events with the same user, item and (known) second the first in the source stays, or all do
  *   repeats     keep | first | last: a user's further events with an item he had before, at another time, stay, or only the first or last event does
@@ -31,6 +32,7 @@ typedef struct FilterSettings {
     const char *duplicates, *repeats, *items; /* as above; NULL or "recipe": not said */
     const char *from, *to;                    /* YYYY-MM-DD; "": open; NULL or "recipe": not said */
     int64_t title_words;                      /* -1: not said */
+    double min_rating;                        /* 0: all; for raw reviews only */
     int64_t core_users, core_items;           /* 0: not said; 1 keeps all */
     int64_t core_rounds;                      /* 0: until nothing changes */
 } FilterSettings;

@@ -3,6 +3,7 @@
  * Lines are read by the field scanner (fieldscan.h), those that it does not recognise by cJSON. The metadata are in import_meta.c. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,12 +17,12 @@
 #include "io/stream.h"
 
 /* How a release names what is wanted, and in how many parts of a second it counts. */
-typedef struct ReviewForm { const char *name[3]; int64_t parts; } ReviewForm;
-enum { USER, ITEM, TIME };
+typedef struct ReviewForm { const char *name[4]; int64_t parts; } ReviewForm;
+enum { USER, ITEM, TIME, RATING, FIELDS }; /* the rating is looked at only where one is asked for */
 enum { LARGE_FILE_BYTES = 256 << 20 };
-static const ReviewForm review_forms[] = {[META_PYTHON] = {{"reviewerID", "asin", "unixReviewTime"}, 1},
-                                          [META_JSON] = {{"reviewerID", "asin", "unixReviewTime"}, 1},
-                                          [META_JSON_2023] = {{"user_id", "parent_asin", "timestamp"}, 1000}};
+static const ReviewForm review_forms[] = {[META_PYTHON] = {{"reviewerID", "asin", "unixReviewTime", "overall"}, 1},
+                                          [META_JSON] = {{"reviewerID", "asin", "unixReviewTime", "overall"}, 1},
+                                          [META_JSON_2023] = {{"user_id", "parent_asin", "timestamp", "rating"}, 1000}};
 static const char csv_header[] = "user_id,parent_asin,rating,timestamp";
 
 /* ---- what readers of lines share (import_lines.h) ---- */
@@ -114,12 +115,20 @@ static Status take_review(const LineFeed *feed, const ReviewPass *pass, const Fi
     TRY(field_key(feed, name[ITEM], &field[ITEM]));
     if (field[TIME].kind == FIELD_ABSENT) return FAIL(E_INPUT, NULL, "%s:%lld: missing \"%s\" (a number)", feed->path, (long long)feed->number, name[TIME]);
     if (field[TIME].kind != FIELD_NUMBER) return FAIL(E_INPUT, NULL, "%s:%lld: \"%s\" must be a number", feed->path, (long long)feed->number, name[TIME]);
+    if (pass->c->min_rating > 0) {
+        if (field[RATING].kind != FIELD_NUMBER)
+            return FAIL(E_INPUT, NULL, "%s:%lld: no number as \"%s\", which --min-rating needs", feed->path, (long long)feed->number, name[RATING]);
+        if (field[RATING].number < pass->c->min_rating) {
+            if (!pass->counting) ledger_note(pass->c->ledger, "ratings_below_the_minimum", 1);
+            return OK;
+        }
+    }
     *fault = FAULT_TIME;
     return take_event(pass, field, field[TIME].number);
 }
 
 static void read_json(LineFeed *feed, const ReviewPass *pass, FieldScan *scan) {
-    Field field[3];
+    Field field[FIELDS];
     Fault fault;
     do {
         if (lines_scan(feed, scan, field) && take_review(feed, pass, field, &fault) != OK) lines_reject(feed, fault);
@@ -128,7 +137,17 @@ static void read_json(LineFeed *feed, const ReviewPass *pass, FieldScan *scan) {
 
 /* ---- ratings without texts: user_id,parent_asin,rating,timestamp[,history] ---- */
 
-/* The columns of a line as fields of a review (its rating and history are passed over). */
+/* "4.0" as a number; anything else is a text. */
+static Field read_rating(const char *text, size_t n) {
+    char copy[16], *end;
+    if (n == 0 || n >= sizeof copy || strspn(text, "0123456789.") < n) return (Field){FIELD_STRING, text, n, 0};
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    const double value = strtod(copy, &end);
+    return *end ? (Field){FIELD_STRING, text, n, 0} : (Field){FIELD_NUMBER, NULL, 0, value};
+}
+
+/* The columns of a line as fields of a review (its history is passed over). */
 static Status split_columns(const LineFeed *feed, Field *field) {
     const char *column[5], *p = feed->text, *end = feed->text + feed->n;
     size_t length[5];
@@ -146,6 +165,7 @@ static Status split_columns(const LineFeed *feed, Field *field) {
     field[USER] = (Field){FIELD_STRING, column[0], length[0], 0};
     field[ITEM] = (Field){FIELD_STRING, column[1], length[1], 0};
     field[TIME] = (Field){FIELD_NUMBER, NULL, 0, 0};
+    field[RATING] = read_rating(column[2], length[2]);
     if (length[3] == 0 || length[3] > 15) return FAIL(E_INPUT, NULL, "%s:%lld: malformed timestamp", feed->path, (long long)feed->number);
     for (size_t i = 0; i < length[3]; i++) {
         const char c = column[3][i];
@@ -156,7 +176,7 @@ static Status split_columns(const LineFeed *feed, Field *field) {
 }
 
 static void read_csv(LineFeed *feed, const ReviewPass *pass) {
-    Field field[3];
+    Field field[FIELDS];
     while (lines_next(feed)) {
         Fault fault = FAULT_SYNTAX;
         if (!lines_utf8(feed)) continue;
@@ -178,7 +198,7 @@ static Status read_reviews(const ReviewPass *pass, const char *path) {
     Intake *c = pass->c;
     Ledger *ledger = pass->counting ? NULL : c->ledger;
     Arena *arena = arena_create("reviews");
-    FieldScan *scan = fieldscan_create(arena, 3, pass->form->name);
+    FieldScan *scan = fieldscan_create(arena, c->min_rating > 0 ? FIELDS : RATING, pass->form->name);
     LineFeed feed;
     Status status = lines_begin(&feed, path, ledger, LEDGER_INTERACTIONS);
     if (status == OK && lines_next(&feed)) {

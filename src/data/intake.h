@@ -37,6 +37,7 @@ typedef struct Intake {
     bool ordered;         /* events of a user come in order (sequence form), times may be unknown */
     bool counted_ahead;   /* what cannot be in the core was passed over while reading (import.h); the step "read" is recorded */
     const bool *wanted;   /* (items) then: has events; texts of others are passed over. NULL: all are wanted */
+    double min_rating;    /* readers of raw reviews pass over lines with a lower rating, and note them; 0: all lines */
     cJSON *steps;         /* array of {"step","users","items","interactions"}; owned by whoever created the intake */
 } Intake;
 

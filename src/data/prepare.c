@@ -39,6 +39,9 @@ static const char *raw_path(Prepare *p, const char *role) {
 }
 
 static Status read_source(Prepare *p) {
+    p->intake->min_rating = p->settings->filter.min_rating;
+    if (p->intake->min_rating > 0 && p->form != SOURCE_RAW)
+        return FAIL(E_USAGE, "leave --min-rating out, or give the raw reviews", "%s: --min-rating needs raw reviews; other people's sequences hold no ratings", p->raw);
     if (p->form != SOURCE_RAW) {
         for (int64_t f = 0; f < p->source.n_files; f++) {
             const char *path = arena_printf(p->arena, "%s/%s", p->raw, p->source.file[f].name);

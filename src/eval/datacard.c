@@ -45,8 +45,9 @@ static void filter_sentence(Doc *d, const cJSON *card)
     const double rounds = card_number(card, "meta.filter_settings.core_rounds"), words = card_number(card, "meta.filter_settings.title_words");
     const char *from = card_text(card, "filter_settings", "from"), *to = card_text(card, "filter_settings", "to");
     Arena *a = d->arena;
-    doc_text(d, "Rules: time window %s; events with the same user, item and second: %s; further events of a user with one item: %s; items: %s%s; users with at least %.0f and "
+    doc_text(d, "Rules: %stime window %s; events with the same user, item and second: %s; further events of a user with one item: %s; items: %s%s; users with at least %.0f and "
              "items with at least %.0f events, %s (definitions: `src/data/filter.h`).",
+             card_number(card, "meta.filter_settings.min_rating") > 0 ? arena_printf(a, "ratings of at least %g stars; ", card_number(card, "meta.filter_settings.min_rating")) : "",
              from[0] != '\0' || to[0] != '\0' ? arena_printf(a, "from %s to before %s", from[0] != '\0' ? from : "the beginning", to[0] != '\0' ? to : "the end") : "none",
              card_text(card, "filter_settings", "duplicates"), card_text(card, "filter_settings", "repeats"), card_text(card, "filter_settings", "items"),
              words > 0 ? arena_printf(a, ", titles of at most %.0f words", words) : "", users, items,
