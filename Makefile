@@ -49,8 +49,8 @@ TEST_LIBS := -lcheck -lsubunit -lrt -lm
 Q := $(if $(filter 1,$(V)),,@)
 
 # --- sources -------------------------------------------------------------------------------------------------------------------
-# Kernels with instructions of one architecture, or the file that says they are absent.
-NOT_HERE  := src/tensor/backend_cuda.c $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),src/tensor/backend_cpu_bf16_absent.c,src/tensor/backend_cpu_bf16_x86.c)
+# Kernels with instructions of one architecture, or the files that say they are absent.
+NOT_HERE  := src/tensor/backend_cuda.c $(wildcard src/tensor/*_$(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),bf16_absent,bf16_x86).c)
 LIB_SRC   := $(filter-out $(NOT_HERE),$(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c)))
 STAGE_SRC := $(wildcard data_prep/[0-9][0-9]_*.c src/[0-9][0-9]_*.c src/reproduce.c)
 TEST_SRC  := $(wildcard tests/test_*.c)

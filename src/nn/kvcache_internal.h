@@ -18,7 +18,8 @@ typedef struct KvChunk {
     int64_t capacity;            /* rows */
     real *x, *h, *qkv, *att, *act; /* (rows + PANEL_PAD_ROWS) of C, C, (H+2Hkv)D, H*D, F */
     real *r, *lse, *raw;           /* (rows), (rows,H), (rows,(H+Hkv)D) before QK-norm */
-    int32_t *offset;             /* (rows+1) of the chunk's prompts */
+    void *scratch;                 /* of the products */
+    int32_t *offset;               /* (rows+1) of the chunk's prompts */
 } KvChunk;
 
 struct KvCache {

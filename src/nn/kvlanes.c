@@ -12,6 +12,13 @@
 
 enum { CHUNK_ROWS = 96, LANE_ROWS = 192, WIDE_ROWS = 1280 };
 
+/* Elements between rows that are factors of a product: a power of two would put the rows of a tile into the same few places of the first-level cache. */
+static int64_t apart(int64_t width)
+{
+    return width + 16;
+}
+
+
 struct KvLanes {
     Decoder *d;
     Arena *arena;
@@ -27,7 +34,9 @@ struct KvLanes {
 
 static PanelMatrix new_panels(Backend *be, int64_t n, int64_t k, bool paired)
 {
-    return (PanelMatrix){n, k, paired, be->alloc(be, (size_t)panel_count(n, k, paired) * sizeof(real))};
+    PanelMatrix w = {.n = n, .k = k, .paired = paired, .bf16 = be->bf16};
+    w.data = be->alloc(be, panel_bytes(&w));
+    return w;
 }
 
 static void create_weights(KvLanes *s)
@@ -134,16 +143,18 @@ void kvcache_chunk_create(KvCache *c, int64_t longest)
 {
     const DecoderConfig *f = &c->d->config;
     const int64_t rows = longest > CHUNK_ROWS ? longest : CHUNK_ROWS, all = rows + PANEL_PAD_ROWS, HD = f->H * f->D, kv = f->Hkv * f->D;
-    c->chunk = (KvChunk){.capacity = rows, .x = kvcache_new_real(c, all * f->C), .h = kvcache_new_real(c, all * f->C),
-                         .qkv = kvcache_new_real(c, all * (HD + 2 * kv)), .att = kvcache_new_real(c, all * HD), .act = kvcache_new_real(c, all * f->F),
+    c->chunk = (KvChunk){.capacity = rows, .x = kvcache_new_real(c, all * f->C), .h = kvcache_new_real(c, all * apart(f->C)),
+                         .qkv = kvcache_new_real(c, all * (HD + 2 * kv)), .att = kvcache_new_real(c, all * HD), .act = kvcache_new_real(c, all * apart(f->F)),
                          .r = kvcache_new_real(c, rows * (f->H + f->Hkv)), .lse = kvcache_new_real(c, rows * f->H),
                          .raw = f->qk_norm ? kvcache_new_real(c, rows * (HD + kv)) : NULL};
+    const int64_t deepest = f->F > f->C ? f->F : f->C;
+    c->chunk.scratch = c->be->alloc(c->be, panel_scratch_bytes(rows, deepest > HD ? deepest : HD, c->d->be->bf16));
     c->chunk.offset = ARENA_NEW(c->arena, int32_t, rows + 1);
 }
 
 void kvcache_chunk_destroy(KvCache *c)
 {
-    real *all[] = {c->chunk.x, c->chunk.h, c->chunk.qkv, c->chunk.att, c->chunk.act, c->chunk.r, c->chunk.lse, c->chunk.raw};
+    void *all[] = {c->chunk.scratch, c->chunk.x, c->chunk.h, c->chunk.qkv, c->chunk.att, c->chunk.act, c->chunk.r, c->chunk.lse, c->chunk.raw};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) c->be->release(c->be, all[i]);
 }
 
@@ -159,8 +170,8 @@ static void chunk_qkv(KvCache *c, int64_t l, int64_t n, const int32_t *pos)
     const DecoderLayer *y = &d->layer[l];
     const int64_t D = f->D, qk = (f->H + f->Hkv) * D, ld = qk + f->Hkv * D;
     const real eps = (real)f->rms_eps;
-    be->rmsnorm(be, n, f->C, w->x, f->C, params_value(d->params, y->ln1), eps, w->h, f->C, w->r);
-    panel_linear(&c->weights->layer[l].site[SITE_QKV], n, w->h, f->C, 0, ld, false, w->qkv, ld);
+    be->rmsnorm(be, n, f->C, w->x, f->C, params_value(d->params, y->ln1), eps, w->h, apart(f->C), w->r);
+    panel_linear(&c->weights->layer[l].site[SITE_QKV], n, w->h, apart(f->C), 0, ld, false, w->qkv, ld, w->scratch);
     if (f->attention_bias) be->add_bias(be, n, ld, w->qkv, ld, params_value(d->params, y->bq));
     if (f->qk_norm) {
         be->copy_2d(be, n, qk, w->qkv, ld, w->raw, qk);
@@ -177,10 +188,10 @@ static void chunk_after_attention(KvCache *c, int64_t l, int64_t n)
     KvChunk *w = &c->chunk;
     const DecoderConfig *f = &c->d->config;
     const PanelMatrix *site = c->weights->layer[l].site;
-    panel_linear(&site[SITE_O], n, w->att, f->H * f->D, 0, f->C, true, w->x, f->C);
-    c->be->rmsnorm(c->be, n, f->C, w->x, f->C, params_value(c->d->params, c->d->layer[l].ln2), (real)f->rms_eps, w->h, f->C, w->r);
-    panel_swiglu(&site[SITE_GU], n, w->h, f->C, w->act, f->F);
-    panel_linear(&site[SITE_DOWN], n, w->act, f->F, 0, f->C, true, w->x, f->C);
+    panel_linear(&site[SITE_O], n, w->att, f->H * f->D, 0, f->C, true, w->x, f->C, w->scratch);
+    c->be->rmsnorm(c->be, n, f->C, w->x, f->C, params_value(c->d->params, c->d->layer[l].ln2), (real)f->rms_eps, w->h, apart(f->C), w->r);
+    panel_swiglu(&site[SITE_GU], n, w->h, apart(f->C), w->act, apart(f->F), w->scratch);
+    panel_linear(&site[SITE_DOWN], n, w->act, apart(f->F), 0, f->C, true, w->x, f->C, w->scratch);
 }
 
 /* n rows of x to rows [at, at+n) of the logits. */
@@ -188,8 +199,8 @@ static void chunk_logits(KvCache *c, int64_t at, int64_t n)
 {
     KvChunk *w = &c->chunk;
     const DecoderConfig *f = &c->d->config;
-    c->be->rmsnorm(c->be, n, f->C, w->x, f->C, params_value(c->d->params, c->d->norm), (real)f->rms_eps, w->h, f->C, w->r);
-    panel_linear(&c->weights->head, n, w->h, f->C, c->first_column, c->end_column, false, c->logits + at * f->V, f->V);
+    c->be->rmsnorm(c->be, n, f->C, w->x, f->C, params_value(c->d->params, c->d->norm), (real)f->rms_eps, w->h, apart(f->C), w->r);
+    panel_linear(&c->weights->head, n, w->h, apart(f->C), c->first_column, c->end_column, false, c->logits + at * f->V, f->V, w->scratch);
 }
 
 /* --- prompts --------------------------------------------------------------------------------------------------- */

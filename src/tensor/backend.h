@@ -39,6 +39,7 @@ struct Backend {
     const char *name;   /* "ref" | "cpu" | "cuda" */
     int threads;
     void *self;         /* private */
+    bool bf16;          /* products round their factors to bfloat16 */
     int lanes;          /* single-threaded backends over the same memory that can work side by side: threads of cpu, else 1 */
     /* work(lane backend i, i, arg) for every i in [0,lanes), side by side; returns when all are done. Not from within a lane. */
     void (*each_lane)(Backend *be, void (*work)(Backend *lane, int i, void *arg), void *arg);

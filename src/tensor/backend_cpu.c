@@ -84,6 +84,10 @@ Status backend_set_precision(Backend *be, const char *precision)
     }
     CpuSelf *self = be->self;
     backend_cpu_fill_gemm_bf16(be);
-    for (int i = 0; self->lane != NULL && i < be->lanes; i++) backend_cpu_fill_gemm_bf16(self->lane[i]);
+    be->bf16 = true;
+    for (int i = 0; self->lane != NULL && i < be->lanes; i++) {
+        backend_cpu_fill_gemm_bf16(self->lane[i]);
+        self->lane[i]->bf16 = true;
+    }
     return OK;
 }

@@ -223,7 +223,7 @@ static Backend *wrap(Backend *inner, int lanes)
     Backend *be = backend_host_alloc(sizeof *be);
     Profile *of = backend_host_alloc(sizeof *of);
     of->inner = inner;
-    *be = (Backend){.name = inner->name, .threads = inner->threads, .self = of, .lanes = lanes, .each_lane = profile_each_lane,
+    *be = (Backend){.name = inner->name, .threads = inner->threads, .self = of, .bf16 = inner->bf16, .lanes = lanes, .each_lane = profile_each_lane,
         .alloc = profile_alloc, .release = profile_release, .upload = profile_upload, .download = profile_download,
         .zero = profile_zero, .copy = profile_copy, .copy_2d = profile_copy_2d, .destroy = profile_destroy, .gemm = profile_gemm,
         .sum_squares = profile_sum_squares};

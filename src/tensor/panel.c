@@ -22,10 +22,14 @@ static int64_t panels(const PanelMatrix *w)
     return (n + width - 1) / width;
 }
 
-int64_t panel_count(int64_t n, int64_t k, bool paired)
+size_t panel_bytes(const PanelMatrix *w)
 {
-    const PanelMatrix w = {.n = n, .k = k, .paired = paired};
-    return panels(&w) * GEMM_COLS * k;
+    return w->bf16 ? panel_bf16_bytes(w) : (size_t)(panels(w) * GEMM_COLS * w->k) * sizeof(real);
+}
+
+size_t panel_scratch_bytes(int64_t m, int64_t k, bool bf16)
+{
+    return bf16 ? panel_bf16_scratch_bytes(m, k) : 64;
 }
 
 /* Columns [at, at+width) of a panel := rows [first, first+width) of W, zero past row `end`. */
@@ -39,8 +43,12 @@ static void pack_columns(int64_t k, int64_t width, const real *W, int64_t first,
 
 void panel_pack(const PanelMatrix *w, const real *W)
 {
-    for (int64_t i = 0; i < panels(w); i++) {
-        real *out = w->data + i * GEMM_COLS * w->k;
+    if (w->bf16) {
+        panel_bf16_pack(w, W);
+        return;
+    }
+    real *out = w->data;
+    for (int64_t i = 0; i < panels(w); i++, out += GEMM_COLS * w->k) {
         if (w->paired) {
             pack_columns(w->k, GEMM_VEC, W, i * GEMM_VEC, w->n / 2, out);
             pack_columns(w->k, GEMM_VEC, W, w->n / 2 + i * GEMM_VEC, w->n, out + GEMM_VEC);
@@ -60,12 +68,17 @@ static inline void whole_tile(int64_t k, int64_t h, const real *A, int64_t lda, 
     }
 }
 
-void panel_linear(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, int64_t first, int64_t end, bool add, real *C, int64_t ldc)
+void panel_linear(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, int64_t first, int64_t end, bool add, real *C, int64_t ldc, void *scratch)
 {
     REQUIRE(!w->paired && first >= 0 && end <= w->n, "columns %lld to %lld of %lld", (long long)first, (long long)end, (long long)w->n);
+    if (w->bf16) {
+        panel_bf16_linear(w, m, A, lda, first, end, add, C, ldc, scratch);
+        return;
+    }
+    const real *data = w->data;
     _Alignas(64) real tile[GEMM_ROWS * GEMM_COLS];
     for (int64_t j = first / GEMM_COLS * GEMM_COLS; j < end; j += GEMM_COLS) {
-        const real *panel = w->data + j * w->k;
+        const real *panel = data + j * w->k;
         const int64_t from = j < first ? first - j : 0, to = end - j < GEMM_COLS ? end - j : GEMM_COLS;
         for (int64_t i = 0; i < m; i += GEMM_ROWS) {
             const int64_t h = m - i < GEMM_ROWS ? m - i : GEMM_ROWS;
@@ -82,13 +95,18 @@ void panel_linear(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, i
     }
 }
 
-void panel_swiglu(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, real *y, int64_t ldy)
+void panel_swiglu(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, real *y, int64_t ldy, void *scratch)
 {
     REQUIRE(w->paired, "a matrix of gates and ups is packed in pairs");
+    if (w->bf16) {
+        panel_bf16_swiglu(w, m, A, lda, y, ldy, scratch);
+        return;
+    }
+    const real *data = w->data;
     _Alignas(64) real tile[GEMM_ROWS * GEMM_COLS];
     const int64_t F = w->n / 2;
     for (int64_t j = 0; j < F; j += GEMM_VEC) {
-        const real *panel = w->data + j / GEMM_VEC * GEMM_COLS * w->k;
+        const real *panel = data + j / GEMM_VEC * GEMM_COLS * w->k;
         const int64_t width = F - j < GEMM_VEC ? F - j : GEMM_VEC;
         for (int64_t i = 0; i < m; i += GEMM_ROWS) {
             const int64_t h = m - i < GEMM_ROWS ? m - i : GEMM_ROWS;

@@ -11,6 +11,7 @@
 #define DIGR_TENSOR_PANEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/dims.h"
@@ -18,19 +19,30 @@
 typedef struct PanelMatrix {
     int64_t n, k;  /* y (m,n) = x (m,k) W^T, W (n,k) */
     bool paired;   /* columns n/2 + j beside columns j: gate and up */
-    real *data;    /* panel_count(n,k) elements, 64-byte aligned */
+    bool bf16;     /* weights and rows are rounded to bfloat16, sums stay float (panel_bf16_x86.c); only where panel_bf16_available */
+    void *data;    /* panel_bytes(), 64-byte aligned */
 } PanelMatrix;
 
 enum { PANEL_PAD_ROWS = 12 }; /* rows to leave behind the last row of A */
 
-/* panel_count -- elements to allocate; for paired matrices n is both halves together. */
-int64_t panel_count(int64_t n, int64_t k, bool paired);
-/* panel_pack -- W (n,k) with stride k into w->data; w's other fields are given. */
+/* panel_bytes -- size of data; the other fields are given. For paired matrices n is both halves together. */
+size_t panel_bytes(const PanelMatrix *w);
+/* panel_scratch_bytes -- what the products need for m rows; 64-byte aligned. */
+size_t panel_scratch_bytes(int64_t m, int64_t k, bool bf16);
+/* panel_pack -- W (n,k), contiguous, into w->data. */
 void panel_pack(const PanelMatrix *w, const real *W);
 
 /* panel_linear -- C (m,n) = A W^T, or C += A W^T with `add`; only columns [first,end) are written. Not for paired matrices. */
-void panel_linear(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, int64_t first, int64_t end, bool add, real *C, int64_t ldc);
+void panel_linear(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, int64_t first, int64_t end, bool add, real *C, int64_t ldc, void *scratch);
 /* panel_swiglu -- y (m,n/2) = silu(A G^T) * (A U^T), G the first half of a paired W's rows and U the second. */
-void panel_swiglu(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, real *y, int64_t ldy);
+void panel_swiglu(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, real *y, int64_t ldy, void *scratch);
+
+/* The same in bfloat16, float builds only: panel_bf16_x86.c, or panel_bf16_absent.c on other processors. Called by the above. */
+bool panel_bf16_available(void);
+size_t panel_bf16_bytes(const PanelMatrix *w);
+size_t panel_bf16_scratch_bytes(int64_t m, int64_t k);
+void panel_bf16_pack(const PanelMatrix *w, const void *W);
+void panel_bf16_linear(const PanelMatrix *w, int64_t m, const void *A, int64_t lda, int64_t first, int64_t end, bool add, void *C, int64_t ldc, void *scratch);
+void panel_bf16_swiglu(const PanelMatrix *w, int64_t m, const void *A, int64_t lda, void *y, int64_t ldy, void *scratch);
 
 #endif

@@ -15,7 +15,7 @@
 
 static int64_t items, users, history, beam, batch, threads, rounds;
 static bool unseen;
-static const char *size, *peer;
+static const char *precision, *size, *peer;
 static double seconds;
 
 static const CliOption OPTIONS[] = {
@@ -27,6 +27,7 @@ static const CliOption OPTIONS[] = {
     {"unseen", CLI_FLAG, &unseen, "0", 0, 1, "", "also rank without the history", NULL},
     {"users", CLI_INT, &users, "512", 1, 10000000, "", "of a round", NULL},
     {"rounds", CLI_INT, &rounds, "5", 1, 1000, "", "the median is printed", NULL},
+    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products", "fp32|bf16"},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "0 = all cores", NULL},
     {"peer", CLI_STR, &peer, "tests/bench/peer_torch_beam.py", 0, 0, "", "PyTorch program to run in turns; empty: none", NULL},
     {"seconds", CLI_REAL, &seconds, "2", 0.01, 3600, "s", "of each run of the peer", NULL},
@@ -100,10 +101,10 @@ static void bench_case(Case *k, Backend *be)
         const BeamWork w = beam_work(s[i]);
         const double flop = flop_of(&config, &w) / (double)(rounds + 1);
         k->rate[i] = (double)users / t;
-        printf("{\"bench\":\"beam\",\"size\":\"%c\",\"beam\":%lld,\"score\":\"%s\",\"prompt\":%lld,\"items\":%lld,\"batch\":%lld,\"precision\":\"fp32\",\"threads\":%d,"
+        printf("{\"bench\":\"beam\",\"size\":\"%c\",\"beam\":%lld,\"score\":\"%s\",\"prompt\":%lld,\"items\":%lld,\"batch\":%lld,\"precision\":\"%s\",\"threads\":%d,"
                "\"users_per_s\":%.0f,\"users_per_cpu_s\":%.0f,\"rows_per_user\":%.1f,\"gflop_per_s\":%.1f,\"gemm_peak_gflop_per_s\":%.1f,\"share_of_peak\":%.3f,"
                "\"torch_fp32_users_per_s\":%.0f,\"torch_bf16_users_per_s\":%.0f,\"peak_mb\":%.0f}\n", k->size, (long long)k->beam, SCORE_NAMES[i],
-               (long long)(4 * history), (long long)items, (long long)batch, be->threads, k->rate[i], (double)users / c, (double)w.rows / (double)w.prompts,
+               (long long)(4 * history), (long long)items, (long long)batch, precision, be->threads, k->rate[i], (double)users / c, (double)w.rows / (double)w.prompts,
                flop / t * 1e-9, peak, flop / t * 1e-9 / peak, k->torch[0], k->torch[1], mb);
         fflush(stdout);
         beam_destroy(s[i]);
@@ -137,10 +138,12 @@ static void print_table(const Case *k, int n, int n_threads)
            (long long)items, (long long)batch, n_threads, n_threads == 1 ? "" : "s", "");
     for (int i = 0; i < n; i++) printf("  %c %4lld", k[i].size, (long long)k[i].beam);
     printf("\nmeasured here, in this run:\n");
-    print_row("  digr fp32, softmax over the vocabulary (as the peers)", k, n, 0);
-    print_row("  digr fp32, softmax over allowed tokens (digr's default)", k, n, 1);
     const char *missing = k[0].torch[0] > 0 ? "" : " (python3-torch is not installed, or left out)";
     char name[80];
+    for (int i = 0; i < N_SCORES; i++) {
+        snprintf(name, sizeof name, "  digr %s, softmax over %s", precision, i == 0 ? "the vocabulary (as the peers)" : "allowed tokens (digr's default)");
+        print_row(name, k, n, i);
+    }
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "  PyTorch %s%s", i == 0 ? "fp32" : "bf16", missing);
         print_row(name, k, n, 2 + i);
@@ -154,6 +157,7 @@ int main(int argc, char **argv)
 {
     cli_parse("bench_beam", "users/s of constrained beam search", OPTIONS, argc, argv);
     Backend *be = backend_cpu((int)threads);
+    MUST(backend_set_precision(be, precision));
     Case k[MAX_CASES];
     int n = 0;
     for (const char *c = strcmp(size, "all") == 0 ? "SM" : size; *c != '\0'; c++) {
