@@ -19,7 +19,7 @@
 #include "io/manifest.h"
 #include "rec/beam_model.h"
 
-static const char *data_dir, *sids_dir, *model_dir, *run_path, *out, *backend_name, *score_name, *tag;
+static const char *data_dir, *sids_dir, *model_dir, *run_path, *out, *backend_name, *precision, *score_name, *tag;
 static int64_t seed, threads, beam;
 
 static const CliOption options[] = {
@@ -33,6 +33,7 @@ static const CliOption options[] = {
     {"tag", CLI_STR, &tag, "digr", 0, 0, "", "name in the ranking files", NULL},
     {"seed", CLI_INT, &seed, "1", 0, 4294967295.0, "", "unused: nothing here is random; kept so that every stage has one", NULL},
     {"backend", CLI_ENUM, &backend_name, "cpu", 0, 0, "", "where the arithmetic runs", "cpu|ref|cuda"},
+    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products; bf16 is faster where the processor has it", "fp32|bf16"},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "0 = all cores", NULL},
     CLI_END};
 
@@ -125,6 +126,7 @@ static Status evaluate_model(Job *j)
 {
     Backend *be;
     TRY(backend_open(backend_name, (int)threads, &be));
+    TRY(backend_set_precision(be, precision));
     TRY(beam_model_open(be, model_dir, sids_dir, j->data->N, 0, false, j->arena, &j->model));
     beam_model_inputs(j->model, j->arena, j->manifest);
     TRY(group_items(j));

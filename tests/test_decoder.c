@@ -99,6 +99,12 @@ static void full_logits(Decoder *d, const Batch *b, int64_t owner, int64_t n, co
     decoder_logits(d, 1, (int32_t[]){(int32_t)(len + n - 1)}, logits);
 }
 
+/* In bf16 a sum in another order may round to the next number (a part in 256) on its way into a product. */
+static double cache_tolerance(Decoder *d)
+{
+    return decoder_params(d)->be->bf16 ? 2e-2 : 2e-5;
+}
+
 static void cached_equals_full(Decoder *d, KvCache *c)
 {
     Batch b = usual();
@@ -111,7 +117,7 @@ static void cached_equals_full(Decoder *d, KvCache *c)
         const real *logits = kvcache_prefill(c, &b.pk, b.token);
         for (int64_t i = 0; i < b.pk.B; i++) {
             full_logits(d, &b, i, 0, NULL, expected);
-            near_arrays(expected, logits + i * V, V, 2e-5, "logits after the prompts");
+            near_arrays(expected, logits + i * V, V, cache_tolerance(d), "logits after the prompts");
         }
         for (int s = 0; s < N_NEW; s++) {
             int32_t token[ROWS];
@@ -124,7 +130,7 @@ static void cached_equals_full(Decoder *d, KvCache *c)
             logits = kvcache_step(c, ROWS, token, owner[s], parent[s]);
             for (int r = 0; r < ROWS; r++) {
                 full_logits(d, &b, owner[s][r], s + 1, history[r], expected);
-                near_arrays(expected, logits + r * V, V, 2e-5, "logits of a beam");
+                near_arrays(expected, logits + r * V, V, cache_tolerance(d), "logits of a beam");
             }
         }
     }
@@ -145,10 +151,14 @@ static void caches_equal_full(Decoder *d)
 START_TEST(cached_decoding_is_full_forward)
 {
     static const DecoderConfig *const configs[] = {&QWEN2, &QWEN3};
-    static const char *const backends[] = {"ref", "cpu"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const backends[] = {"ref", "cpu", "cpu"};
+    for (int i = 0; i < 6; i++) {
         Backend *be;
         MUST(backend_open(backends[i / 2], 2, &be));
+        if (i / 2 == 2 && backend_set_precision(be, "bf16") != OK) { /* this processor has none */
+            be->destroy(be);
+            return;
+        }
         Decoder *d = model(be, configs[i % 2], false);
         caches_equal_full(d);
         Lora *a = lora_attach(d, 3, 8);
