@@ -1,13 +1,10 @@
-/* data/fieldscan.c -- see fieldscan.h.
- *
- * Most of a review is the inside of strings. A run of plain characters is passed over 64 bytes at a time (vectors of the compiler, any processor), its end
- * is found within a word of 8 bytes by arithmetic on the whole word; only escapes and non-ASCII characters are looked at one by one. */
+/* data/fieldscan.c -- see fieldscan.h. One pass by recursive descent; the insides of strings are passed over in runs (plainrun.h). */
 #include "data/fieldscan.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "data/plainrun.h"
 #include "data/textclean.h"
 
 enum { MAX_DEPTH = 32, MAX_NUMBER = 60, EXACT_DIGITS = 15, EXACT_POWER = 22, LENGTHS = 32 };
@@ -23,57 +20,7 @@ struct FieldScan {
     cJSON *tree;                 /* the line that the last fields point into, when cJSON read it */
 };
 
-/* ---- runs of plain characters ---- */
-
-typedef int8_t Wide __attribute__((vector_size(64), aligned(1), may_alias));
-typedef uint64_t WideWords __attribute__((vector_size(64), may_alias));
-
-#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (uint64_t)(b))
-
-/* Bytes that end a plain run: a quote, a backslash, a control character, anything beyond ASCII. The lowest flagged byte is exact; flags above it may be
- * borrows of the subtractions. */
-static inline uint64_t ends_in_word(uint64_t x) {
-    const uint64_t quote = x ^ EACH_BYTE('"'), slash = x ^ EACH_BYTE('\\');
-    return ((x - EACH_BYTE(0x20)) | (quote - EACH_BYTE(1)) | (slash - EACH_BYTE(1)) | x) & EACH_BYTE(0x80);
-}
-
-static inline bool ends_in_wide(const char *p) {
-    const Wide v = *(const Wide *)p;
-    const WideWords bad = (WideWords)((v < 0x20) | (v == '"') | (v == '\\')); /* signed: bytes beyond ASCII are below 0x20 too */
-    return (bad[0] | bad[1] | bad[2] | bad[3] | bad[4] | bad[5] | bad[6] | bad[7]) != 0;
-}
-
-static inline bool is_plain(char c) { return (signed char)c >= 0x20 && c != '"' && c != '\\'; }
-
-/* The first byte of [p, end) that is not plain, or end. */
-static inline const char *skip_plain(const char *p, const char *end) {
-    for (int words = 0; end - p >= 8; words++) {
-        uint64_t x;
-        memcpy(&x, p, 8);
-        const uint64_t stop = ends_in_word(le64toh(x));
-        if (stop) return p + (__builtin_ctzll(stop) >> 3);
-        p += 8;
-        if (words != 1) continue;
-        while (end - p >= 64 && !ends_in_wide(p)) p += 64;
-    }
-    while (p < end && is_plain(*p)) p++;
-    return p;
-}
-
 /* ---- strings ---- */
-
-/* Four hex digits at p; -1 when they are not all there. */
-static int32_t hex4(const char *p, const char *end) {
-    if (end - p < 4) return -1;
-    int32_t value = 0;
-    for (int i = 0; i < 4; i++) {
-        const char c = p[i];
-        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-        if (digit < 0) return -1;
-        value = value << 4 | digit;
-    }
-    return value;
-}
 
 /* The escape whose backslash is at p: *code is what it means; returns where it ends, NULL when it is none. */
 static const char *read_escape(const char *p, const char *end, uint32_t *code) {
@@ -81,38 +28,14 @@ static const char *read_escape(const char *p, const char *end, uint32_t *code) {
     if (end - p < 2 || (unsigned char)p[1] >= 128) return NULL;
     *code = (uint32_t)(unsigned char)meaning[(unsigned char)p[1]];
     if (*code) return p + 2;
-    if (p[1] != 'u') return NULL;
-    const int32_t high = hex4(p + 2, end);
-    if (high <= 0 || (high >= 0xDC00 && high <= 0xDFFF)) return NULL;
-    *code = (uint32_t)high;
-    if (high < 0xD800 || high > 0xDBFF) return p + 6;
-    if (end - p < 12 || p[6] != '\\' || p[7] != 'u') return NULL;
-    const int32_t low = hex4(p + 8, end);
-    if (low < 0xDC00 || low > 0xDFFF) return NULL;
-    *code = 0x10000 + ((uint32_t)(high - 0xD800) << 10) + (uint32_t)(low - 0xDC00);
-    return p + 12;
-}
-
-/* Behind the non-ASCII characters at p; NULL when they are no UTF-8. */
-static const char *skip_utf8(const char *p, const char *end) {
-    while (p < end && (unsigned char)*p >= 0x80) {
-        const unsigned c = (unsigned char)*p;
-        const int more = c >= 0xC2 && c <= 0xDF ? 1 : c >= 0xE0 && c <= 0xEF ? 2 : c >= 0xF0 && c <= 0xF4 ? 3 : 0;
-        if (!more || end - p <= more) return NULL;
-        const unsigned low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80, high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF, second = (unsigned char)p[1];
-        if (second < low || second > high) return NULL;
-        for (int k = 2; k <= more; k++)
-            if (((unsigned char)p[k] & 0xC0) != 0x80) return NULL;
-        p += more + 1;
-    }
-    return p;
+    return p[1] == 'u' ? plain_read_u(p, end, code) : NULL;
 }
 
 /* The closing quote of the string whose inside begins at p; NULL when it is not strict. *escaped: whether it holds escapes. */
 static inline const char *skip_string(const char *p, const char *end, bool *escaped) {
     *escaped = false;
     for (;;) {
-        p = skip_plain(p, end);
+        p = plain_skip(p, end, '"');
         if (p == end) return NULL;
         if (*p == '"') return p;
         if (*p == '\\') {
@@ -120,7 +43,7 @@ static inline const char *skip_string(const char *p, const char *end, bool *esca
             *escaped = true;
             p = read_escape(p, end, &code);
         } else {
-            p = (unsigned char)*p < 0x20 ? NULL : skip_utf8(p, end);
+            p = (unsigned char)*p < 0x20 ? NULL : plain_skip_utf8(p, end);
         }
         if (!p) return NULL;
     }
@@ -135,7 +58,7 @@ static void unescape(FieldScan *s, const char *p, const char *end, Field *field)
         memcpy(out, p, plain);
         out += plain;
         p += plain;
-        uint32_t code;
+        uint32_t code = 0;
         if (!slash) break;
         p = read_escape(p, end, &code);
         out += utf8_put(out, code);

@@ -16,8 +16,8 @@ typedef enum MetaSyntax { META_PYTHON, META_JSON, META_JSON_2023 } MetaSyntax; /
  *            2023, or main_category where that is empty) or category (one path, 2018), feature (2023: features). 2014: Python literals.
  *   captions JSON lines with asin and caption. meta and captions may be NULL.
  * Rules, each counted in the ledger: the first of several lines on one item counts; lines on items without reviews are skipped; a title that is page script
- * ("getTime") or page markup ("<span id") is no title; with c->min_rating, lines rated lower are passed over; lines outside the strict grammar of JSON
- * that cJSON reads all the same. Texts pass text_clean. */
+ * ("getTime") or page markup ("<span id") is no title; with c->min_rating, lines rated lower are passed over; lines that the fast scanners leave to cJSON or
+ * pyliteral.h. Texts pass text_clean. */
 typedef struct ReadSettings {
     int64_t passes;                 /* 1 or 2; 0: 2 for files above 256 MiB, else 1 (pipes, too) */
     int64_t least_user, least_item; /* filter_least: what two passes may pass over */

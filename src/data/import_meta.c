@@ -8,6 +8,7 @@
 #include "data/import.h"
 #include "data/import_lines.h"
 #include "data/pyliteral.h"
+#include "data/pyscan.h"
 #include "data/textclean.h"
 
 /* Append clean(text) to *joined behind `glue`; empty texts leave no trace. */
@@ -101,18 +102,29 @@ static void take_json(LineFeed *feed, Intake *c, const MetaForm *form, FieldScan
     if (status != OK) lines_reject(feed, FAULT_FIELD);
 }
 
-static void take_python(LineFeed *feed, Intake *c, const MetaForm *form, FieldScan *scan, Arena *scratch) {
+/* The tree of a line that pyscan has passed over, or could not; false: malformed, and was rejected. */
+static bool python_tree(LineFeed *feed, cJSON **tree) {
+    if (!lines_utf8(feed)) return false;
+    if (pyliteral_parse_line(feed->path, feed->number, feed->text, feed->n, tree) == OK) return true;
+    lines_reject(feed, FAULT_SYNTAX);
+    return false;
+}
+
+static void take_python(LineFeed *feed, Intake *c, const MetaForm *form, const FieldScan *scan, Arena *scratch) {
     Field id;
-    int64_t item;
-    cJSON *tree;
-    if (!lines_utf8(feed)) return;
-    if (pyliteral_parse_line(feed->path, feed->number, feed->text, feed->n, &tree) != OK) {
-        lines_reject(feed, FAULT_SYNTAX);
-        return;
+    int64_t item = -1;
+    cJSON *tree = NULL;
+    const bool recognised = pyscan_line(form->id, feed->text, feed->n, &id);
+    if (!recognised) {
+        ledger_note(c->ledger, "metadata_lines_read_by_tree", 1);
+        if (!python_tree(feed, &tree)) return;
+        fieldscan_tree(scan, tree, &id);
     }
-    fieldscan_tree(scan, tree, &id);
     Status status = item_of(c, feed, form->id, &id, "metadata_of_other_items", &item);
-    if (status == OK && item >= 0) status = keep_texts(c, scratch, tree, form, item);
+    if (status == OK && item >= 0) {
+        if (!tree && !python_tree(feed, &tree)) return;
+        status = keep_texts(c, scratch, tree, form, item);
+    }
     cJSON_Delete(tree);
     if (status != OK) lines_reject(feed, FAULT_FIELD);
 }

@@ -31,7 +31,7 @@ static const char *dir, *only;
 
 static const CliOption OPTIONS[] = {
     {"mib", CLI_INT, &mib, "128", 1, 65536, "MiB", "text of each file", NULL},
-    {"rounds", CLI_INT, &rounds, "3", 1, 99, "", "readings of each file; the median counts", NULL},
+    {"rounds", CLI_INT, &rounds, "3", 0, 99, "", "readings of each file; the median counts; 0 only writes them (with --keep 1)", NULL},
     {"users", CLI_INT, &users, "1000000", 1, 1 << 30, "", "users of the made-up files", NULL},
     {"items", CLI_INT, &items, "200000", 1, 1 << 30, "", "items of the made-up files", NULL},
     {"peers", CLI_FLAG, &peers, "1", 0, 1, "", "measure cJSON, python3 and jq too", NULL},
