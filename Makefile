@@ -54,7 +54,7 @@ NOT_HERE  := src/tensor/backend_cuda.c $(wildcard src/tensor/*_$(if $(findstring
 LIB_SRC   := $(filter-out $(NOT_HERE),$(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c)))
 STAGE_SRC := $(wildcard data_prep/[0-9][0-9]_*.c src/[0-9][0-9]_*.c src/reproduce.c)
 TEST_SRC  := $(wildcard tests/test_*.c)
-MOCK_SRC  := $(wildcard tests/mock_*.c)
+MOCK_SRC  := $(wildcard tests/mock_*.c) tests/fuzz/support.c $(wildcard tests/fuzz/fuzz_*.c)
 GRAD_SRC  := $(wildcard tests/grad_*.c)
 GOLD_SRC  := tests/golden_check.c $(wildcard tests/golden_[b-z]*.c tests/golden_a*.c)
 GOLD_SRC  := $(sort $(GOLD_SRC))
@@ -77,7 +77,7 @@ DEPS_OK := $(BUILD)/deps.ok
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help build reproduce data export card check-counts compare verify test golden-check bench lint clean clean-all deps doctor deps-dev expected FORCE
+.PHONY: help build reproduce data export card check-counts compare verify test golden-check bench lint fuzz clean clean-all deps doctor deps-dev expected FORCE
 .DEFAULT_GOAL := help
 
 ## help: this text
@@ -142,7 +142,7 @@ $(LIB32): $(call obj32,$(LIB_SRC)) $(BUILD)/build_info.o
 $(LIB64): $(call obj64,$(LIB_SRC)) $(BUILD)/build_info.o
 	$(Q)rm -f $@; ar rcsD $@ $^
 
-# What tests share: servers that stand for the outside world.
+# What tests share: servers that stand for the outside world, and the fuzz targets.
 $(MOCKS): $(call obj32,$(MOCK_SRC))
 	$(Q)rm -f $@; ar rcsD $@ $^
 
@@ -183,14 +183,13 @@ $(BUILD)/bin/golden_f64: $(call obj64,$(GOLD_SRC)) $(BUILD)/golden_registry64.o 
 JOBS ?= $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),0)
 export DIGR_COMMIT := $(shell git describe --always --dirty 2>/dev/null)
 REPRODUCE = $(BUILD)/bin/reproduce --bin $(BUILD)/bin --data $(DATA) --source "$(DIGR_DATA)" --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) \
-            $(if $(FORM),--form $(FORM)) $(if $(STEM),--stem "$(STEM)") $(if $(PROTOCOL),--protocol $(PROTOCOL)) $(if $(CORE),--k-core $(CORE)) \
             $(if $(METHODS),--methods $(METHODS)) $(if $(RESULTS),--results $(RESULTS)) $(if $(DRY_RUN),--dry-run)
 
 ## reproduce: everything, from raw data to the tables in results/ (DATA=auto|sample|amazon|<name>)
 reproduce: build
 	@env -u MAKEFLAGS -u MFLAGS $(REPRODUCE)
 
-## data: prepare a data set and say where it is (DATA=beauty; own files: DATA=mine FORM=recbole DIGR_DATA=folder [STEM= PROTOCOL= CORE=1])
+## data: prepare a data set and say where it is (DATA=beauty), for your own method
 data: build
 	@env -u MAKEFLAGS -u MFLAGS $(REPRODUCE) --methods none
 
@@ -236,6 +235,36 @@ golden-check: $(GOLDEN)
 ## bench: speed, one JSON line a measurement and a table at the end (BENCH=all|train|beam|data|... SIZE=S|M|L SEQ=80|200 BEAM=20|50 PRECISION=fp32|bf16)
 bench: $(BENCHES) $(STAGES)
 	@sh tests/bench/run.sh $(BUILD)/bin $(BENCH) size=$(SIZE) seq=$(SEQ) beam=$(BEAM) precision=$(PRECISION)
+
+# Fuzz targets: the rooms that read files, compiled with clang's sanitizers and coverage, one program for each target.
+FUZZ         ?= all
+FUZZ_SECONDS ?= 60
+FUZZ_BUILD   := $(BUILD)/fuzz
+FUZZ_FLAGS   := $(filter-out -O3 -O1,$(BASE_FLAGS)) -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -DDIGR_SANITIZE
+FUZZ_ALL     := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_NAMES   := $(if $(filter all,$(FUZZ)),$(FUZZ_ALL),$(FUZZ))
+FUZZ_OBJ     := $(patsubst %.c,$(FUZZ_BUILD)/%.o,$(wildcard $(foreach r,base io data llm,src/$(r)/*.c)) tests/fuzz/support.c)
+FUZZ_WRAP    := -Wl,--wrap=status_abort,--wrap=log_warn,--wrap=log_info
+FUZZ_BIN     := $(patsubst %,$(FUZZ_BUILD)/bin/fuzz_%,$(FUZZ_NAMES))
+
+$(BUILD)/bin/test_fuzz_corpus: private LINK_FLAGS += $(FUZZ_WRAP)
+
+## fuzz: hostile input, with clang's libFuzzer (FUZZ=all|name FUZZ_SECONDS=60 for each, two at a time)
+fuzz: deps-dev $(FUZZ_BIN)
+	@BIN=$(FUZZ_BUILD)/bin CACHE=cache/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(if $(filter 0,$(JOBS)),2,$(JOBS)) sh tests/fuzz/run.sh $(FUZZ_NAMES)
+
+$(FUZZ_BUILD)/%.o: %.c | $(DEPS_OK)
+	@mkdir -p $(@D)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+$(FUZZ_BUILD)/libdigr.a: $(FUZZ_OBJ)
+	$(Q)rm -f $@; ar rcsD $@ $^
+
+$(FUZZ_BUILD)/bin/fuzz_%: $(FUZZ_BUILD)/tests/fuzz/fuzz_%.o tests/fuzz/entry.c $(FUZZ_BUILD)/libdigr.a
+	@mkdir -p $(@D)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -DFUZZ_NAME=fuzz_$* $(FUZZ_WRAP) tests/fuzz/entry.c $< $(FUZZ_BUILD)/libdigr.a $(LIBS) -o $@
+
+-include $(wildcard $(patsubst %.o,%.d,$(FUZZ_OBJ) $(patsubst %,$(FUZZ_BUILD)/tests/fuzz/fuzz_%.o,$(FUZZ_ALL))))
 
 ## lint: warnings as errors with gcc and clang, and the rules of the house
 lint: deps-dev $(DEPS_OK)

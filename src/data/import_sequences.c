@@ -159,14 +159,28 @@ static Status match_times(const SequenceFiles *f, int64_t number, const char *se
     return OK;
 }
 
+/* Only text is looked at further: a NUL would hide the rest of the line. The line of timestamps.txt is passed over with it. */
+static bool is_text(Intake *c, const SequenceFiles *f, int64_t number, const char *line, size_t n) {
+    bool utf8 = utf8_invalid_at(line, n) == n;
+    if (utf8 && strlen(line) == n) return true;
+    int64_t lost = 0;
+    for (size_t i = 0; i < n; i++) lost += line[i] == ' ';
+    ledger_seen(c->ledger, LEDGER_INTERACTIONS, lost > 0 ? lost : 1);
+    ledger_reject(c->ledger, LEDGER_INTERACTIONS, utf8 ? FAULT_SYNTAX : FAULT_UTF8, lost > 0 ? lost : 1, f->sequences, number, utf8 ? "NUL byte" : "bytes that are no UTF-8");
+    return false;
+}
+
 static Status read_users_lines(Intake *c, SequenceFiles *f, LineReader *reader) {
     const char *line;
     size_t n;
     while (line_next(reader, &line, &n)) {
         Arena *tmp = arena_create("sequence line"); /* c->arena grows while the line lives */
         char *copy = arena_strndup(tmp, line, n), *times = NULL;
-        Status status = f->times ? match_times(f, line_number(reader), copy, tmp, &times) : OK;
-        if (status == OK) take_sequence(c, f, line_number(reader), copy, times);
+        bool text = is_text(c, f, line_number(reader), copy, n);
+        Status status = OK;
+        if (f->times && text) status = match_times(f, line_number(reader), copy, tmp, &times);
+        else if (f->times && !line_next(f->times, &line, &n)) status = FAIL(E_INPUT, fix_times, "%s: ends before line %lld of %s", f->timestamps, (long long)line_number(reader), f->sequences);
+        if (status == OK && text) take_sequence(c, f, line_number(reader), copy, times);
         arena_destroy(tmp);
         TRY(status);
     }
@@ -202,8 +216,9 @@ static Status read_user_ids(Intake *c, const char *path) {
     int64_t bad = 0;
     StringTable *seen = strtable_create(c->arena);
     while (!bad && line_next(reader, &line, &n)) {
+        bool text = utf8_invalid_at(line, n) == n && memchr(line, '\0', n) == NULL;
         char *rest = arena_strndup(c->arena, line, n), *key = next_word(&rest);
-        if (!rest || !*rest || strchr(rest, ' ') || strchr(rest, '\t')) {
+        if (!text || !rest || !*rest || strchr(rest, ' ') || strchr(rest, '\t')) {
             bad = line_number(reader);
             break;
         }
