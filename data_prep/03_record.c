@@ -1,7 +1,8 @@
 /* 03_record -- asks language models: mining (mine/...), captions of photos (caption/...), judging of interests (judge/...). `03_mine --mode record` is the same.
  *
  * In:  a data set folder, paper/providers.json, paper/prompts; for a judge the folder 03_mine wrote (--interests); for templates that show a photo, --images
- * Out: answers appended to --responses as they come (a file of cache/responses), <out>/ledger.json, and <responses>.errors.jsonl for what failed
+ * Out: answers appended to --responses as they come (a file of cache/responses), <out>/ledger.json, and <responses>.errors.jsonl for what failed; of caption templates
+ *      <out>/captions.jsonl, all captions there are now
  *
  * The API key is read from the environment variable that providers.json names, and goes nowhere but into the request. --dry-run asks nothing and estimates.
  * Stop it at any moment, run the same command again: what was answered is not asked again. Besides 01_download (and 05_embed when it records) no program of this
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "data/strtable.h"
 #include "io/stream.h"
+#include "llm/captions.h"
 #include "llm/questions.h"
 #include "llm/record.h"
 
@@ -122,7 +124,7 @@ static int64_t output_bound(const Template *t, const Model *m) {
     return m->max_output_tokens > 0 && m->max_output_tokens < bound ? m->max_output_tokens : bound;
 }
 
-static Status gather(const Template *t, Arena *arena, Question **questions, int64_t *n) {
+static Status gather(const Template *t, Arena *arena, Dataset **data, Question **questions, int64_t *n) {
     Dataset *d;
     Ensemble *e;
     Photos *photos = NULL;
@@ -130,6 +132,7 @@ static Status gather(const Template *t, Arena *arena, Question **questions, int6
     QuestionCount count;
     TRY(ensemble_load(prompts_dir, arena, &e));
     TRY(dataset_load(data_dir, true, arena, &d));
+    *data = d;
     if (t->wants_image && !*images) return FAIL(E_USAGE, "see `03_record --help`", "template %s shows a photo: --images is needed", t->id);
     if (*images && !t->wants_image) return FAIL(E_USAGE, NULL, "--images: template %s shows no photo", t->id);
     if (*interests_dir && !t->is_judge) return FAIL(E_USAGE, NULL, "--interests: template %s judges nothing", t->id);
@@ -155,7 +158,19 @@ static void remind(Arena *arena, const Provider *p, const Model *m) {
     log_warn("to replay these answers, add \"%s\": \"%s\" to \"models\" in %s/ensemble.json", m->name, p->name, prompts_dir);
 }
 
+static Status save_captions(const Dataset *d, const Template *t, const Model *m, Arena *arena) {
+    Responses *cache;
+    int64_t n;
+    const char *path = arena_printf(arena, "%s/captions.jsonl", out);
+    if (!path_exists(responses)) return OK;
+    TRY(responses_open(responses, arena, &cache));
+    TRY(captions_save(path, d, cache, set, m->name, t->id, &n));
+    log_info("%s: captions of %lld of %lld items", path, (long long)n, (long long)d->N);
+    return OK;
+}
+
 static Status run(Arena *arena) {
+    Dataset *d;
     Provider *p;
     Model *m;
     Template *t;
@@ -169,10 +184,12 @@ static Status run(Arena *arena) {
                         .with_schema = schema, .keep_thinking = keep_thinking, .stop_on_error = strcmp(on_error, "stop") == 0, .retry_errors = retry_errors, .max_usd = max_usd};
     s.http = (HttpSettings){.concurrency = (int)concurrency, .max_attempts = (int)max_attempts, .connect_timeout_s = connect_timeout_s, .timeout_s = timeout_s,
                             .first_pause_s = retry_wait_s, .max_pause_s = max_wait_s, .seed = (uint64_t)seed};
-    TRY(gather(t, arena, &questions, &n));
+    TRY(gather(t, arena, &d, &questions, &n));
     if (!cli_dry_run()) TRY(dir_make(out));
     TRY(record_all(&s, questions, n, cli_dry_run(), &count));
-    remind(arena, p, m);
+    if (cli_dry_run()) return OK;
+    if (t->is_caption) TRY(save_captions(d, t, m, arena));
+    else remind(arena, p, m);
     return OK;
 }
 

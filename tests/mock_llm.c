@@ -232,7 +232,11 @@ static bool spoil(const MockLlm *llm, LlmFault fault, const MockRequest *request
     if (fault == LLM_DROP) response->drop = true;
     if (fault == LLM_RESET || fault == LLM_CUT) response->cut_at = (int64_t)response->n_body / 2;
     if (fault == LLM_RESET) response->reset = true;
-    if (fault == LLM_BAD_CHUNK) response->bad_chunk = true;
+    if (fault == LLM_BAD_CHUNK) { /* the second chunk is the bad one: blanks, which JSON allows, make the body long enough */
+        response->body = arena_printf(request->arena, "%s%*s", (const char *)response->body, 9000, "");
+        response->n_body = strlen(response->body);
+        response->bad_chunk = true;
+    }
     if (fault == LLM_INVALID_JSON) response->n_body = response->n_body * 2 / 3;
     if (fault == LLM_EMPTY) response->n_body = 0;
     if (fault == LLM_WRONG_STYLE) mock_text(response, 200, "{\"object\":\"list\",\"models\":[]}");

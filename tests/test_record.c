@@ -12,7 +12,8 @@ static void setup(void) { record_world_begin(&w, API_OPENAI); }
 static void teardown(void) { record_world_end(&w); }
 
 static void bad_day(void) { /* 5 % of all requests */
-    static const LlmFault faults[] = {LLM_429, LLM_429_LATER, LLM_500, LLM_503, LLM_529, LLM_DROP, LLM_RESET, LLM_CUT, LLM_INVALID_JSON, LLM_EMPTY, LLM_WRONG_STYLE, LLM_WRONG_SCHEMA, LLM_CHATTY};
+    static const LlmFault faults[] = {LLM_429, LLM_429_LATER, LLM_500, LLM_503, LLM_529, LLM_DROP, LLM_RESET, LLM_CUT, LLM_BAD_CHUNK, LLM_INVALID_JSON, LLM_EMPTY,
+                                       LLM_WRONG_STYLE, LLM_WRONG_SCHEMA, LLM_CHATTY};
     for (size_t k = 0; k < sizeof faults / sizeof *faults; k++) w.llm.faults[faults[k]] = 0.0498 / (sizeof faults / sizeof *faults);
     w.llm.faults[LLM_STALL] = 0.0002; /* each costs the whole time limit */
     w.s.http.timeout_s = 3;
