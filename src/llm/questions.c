@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "llm/drift.h"
 
 /* Phrases that would fit anything: a judge that says yes to them judges nothing. */
 static const char *const generic_phrases[] = {"saving money", "a good quality product", "everyday use", "making life easier", "a nice gift", "being happy with a purchase",
@@ -16,7 +17,8 @@ typedef struct List { Arena *arena; Question *at; size_t n, capacity; } List;
 static void add(List *list, const QuestionSource *s, int64_t item, const char *interest, const char *origin, const char *photo) {
     ARENA_GROW(list->arena, list->at, list->capacity, list->n + 1);
     list->at[list->n++] = (Question){.item = s->d->text[item].id, .interest = interest, .origin = origin, .photo = photo,
-                                     .text = prompt_render(s->ensemble, s->prompt, s->set, &s->d->text[item], interest, list->arena)};
+                                     .text = prompt_render(s->ensemble, s->prompt, s->set, &s->d->text[item], interest, list->arena),
+                                     .parts = drift_parts(s->ensemble, s->prompt, s->set, &s->d->text[item], list->arena)};
 }
 
 static bool has(const ItemInterests *z, const char *text) {

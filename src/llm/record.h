@@ -31,6 +31,7 @@ typedef struct Question {
     const char *item;               /* ItemText.id */
     const char *interest, *origin;  /* judges; NULL */
     const char *text;               /* prompt_render; the text to embed */
+    const char *parts;              /* drift_parts of it, kept with the answer; NULL */
     const char *photo, *image;      /* where the photo is, and its reference (chat.h); NULL */
     char key[SHA256_HEX];           /* set by record_plan */
 } Question;

@@ -142,6 +142,7 @@ static HttpVerdict keep(Recording *r, const Question *q, Response *record) {
     record->interest = q->interest;
     record->origin = q->origin;
     record->image = q->image;
+    record->parts = q->parts;
     record->date = r->s->date;
     Status status = journal_add(r->journal, record);
     if (status != OK) return give_up(r, status);
