@@ -183,13 +183,14 @@ $(BUILD)/bin/golden_f64: $(call obj64,$(GOLD_SRC)) $(BUILD)/golden_registry64.o 
 JOBS ?= $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),0)
 export DIGR_COMMIT := $(shell git describe --always --dirty 2>/dev/null)
 REPRODUCE = $(BUILD)/bin/reproduce --bin $(BUILD)/bin --data $(DATA) --source "$(DIGR_DATA)" --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) \
+            $(if $(FORM),--form $(FORM)) $(if $(STEM),--stem "$(STEM)") $(if $(PROTOCOL),--protocol $(PROTOCOL)) $(if $(CORE),--k-core $(CORE)) \
             $(if $(METHODS),--methods $(METHODS)) $(if $(RESULTS),--results $(RESULTS)) $(if $(DRY_RUN),--dry-run)
 
 ## reproduce: everything, from raw data to the tables in results/ (DATA=auto|sample|amazon|<name>)
 reproduce: build
 	@env -u MAKEFLAGS -u MFLAGS $(REPRODUCE)
 
-## data: prepare a data set and say where it is (DATA=beauty), for your own method
+## data: prepare a data set and say where it is (DATA=beauty; own files: DATA=mine FORM=recbole DIGR_DATA=folder [STEM= PROTOCOL= CORE=1])
 data: build
 	@env -u MAKEFLAGS -u MFLAGS $(REPRODUCE) --methods none
 

@@ -36,7 +36,6 @@ static Status fill(const RegistryEntry *entry) {
     Manifest *manifest = manifest_begin("01_download", cli_json(options));
     manifest_input(manifest, registry);
     TRY(acquire_files(entry, &settings, out, manifest));
-    manifest_note_bool(manifest, "simulated", entry->simulated);
     manifest_note_string(manifest, "licence", entry->licence);
     return manifest_end(manifest, out);
 }

@@ -61,7 +61,6 @@ static Status run(Arena *arena) {
     Manifest *manifest = manifest_begin("02_preprocess", cli_json(options));
     manifest_input(manifest, registry);
     TRY(prepare_dataset(entry, raw, &settings, out, manifest));
-    manifest_note_bool(manifest, "simulated", entry->simulated);
     return manifest_end(manifest, out);
 }
 

@@ -4,7 +4,7 @@
  *   03_mine import --answers FILE ...           answers collected outside (a file keyed by item) -> appended to a file of cache/responses
  *   03_mine merge A B... [--out C]              files of answers become one; without --out, A gets what it lacks
  *   03_mine verify [--data D --set S]           every frame, every response parsed, and, given a data set, every key recomputed from today's templates and texts;
- *                                               exit 3 on a difference
+ *                                               exit 3 on a difference; --out FILE writes the set's answers with the digests that explain a later drift
  *   03_mine show ITEM --data D --set S          one item's prompts, recorded answers, merged interests (and, with --labels, their labels), on stdout
  *   03_mine record ...                          asks a model: hands over to 03_record beside this program, with its options (see `03_record --help`)
  *
@@ -45,7 +45,7 @@ static const CliOption options[] = {
     {"top", CLI_INT, &top, "8", 1, 64, "", "interests kept per item (K)", NULL},
     {"on-missing", CLI_ENUM, &on_missing, "refuse", 0, 0, "", "an item without a recorded answer: stop with exit 3, or go on without it", "refuse|skip"},
     {"on-drift", CLI_ENUM, &on_drift, "use", 0, 0, "", "an answer to an earlier wording of the item's text: use and count it, or treat it as missing", "use|refuse"},
-    {"out", CLI_STR, &out, "", 0, 0, "PATH", "replay: output folder; merge: the file to write", NULL},
+    {"out", CLI_STR, &out, "", 0, 0, "PATH", "replay: output folder; merge: the file to write; verify: write the set's answers there, with digests of what their prompts are made of", NULL},
     {"answers", CLI_STR, &answers, "", 0, 0, "FILE", "import: answers, one JSON object a line", NULL},
     {"template", CLI_STR, &template_id, "", 0, 0, "ID", "import: template the answers were given to, e.g. mine/v1", NULL},
     {"model", CLI_STR, &model, "claude", 0, 0, "", "import: model that answered", NULL},
@@ -153,6 +153,11 @@ static Status verify(const Responses *cache, const Ensemble *e, Arena *arena) {
     Status status = mine_verify(d, cache, e, prompts_dir, set, arena, &count);
     log_info("set %s: %lld answers; %lld keys recomputed and equal, %lld drifted, %lld malformed, %lld of items outside the data set", set, (long long)count.of_set,
              (long long)count.right, (long long)count.drifted, (long long)count.malformed, (long long)count.absent);
+    if (*out && !cli_dry_run()) {
+        int64_t n;
+        TRY(mine_digest(d, cache, e, prompts_dir, set, out, arena, &n));
+        log_info("%s: %lld answers, %lld of them with the digests of today's prompts", out, (long long)count.of_set, (long long)n);
+    }
     return status;
 }
 

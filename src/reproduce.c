@@ -14,13 +14,17 @@
 #include "base/log.h"
 #include "plan/plan.h"
 
-static const char *data, *source, *bin, *stages, *results, *experiments, *only, *run, *run_name;
-static int64_t seeds, jobs, threads;
+static const char *data, *source, *form, *stem, *protocol, *bin, *stages, *results, *experiments, *only, *run, *run_name;
+static int64_t seeds, jobs, threads, k_core;
 static bool cards;
 
 static const CliOption OPTIONS[] = {
     {"data", CLI_STR, &data, "auto", 0, 0, "", "auto, sample, amazon or the name of one set", NULL},
     {"source", CLI_STR, &source, "", 0, 0, "", "folder or URL of the real data (DIGR_DATA)", NULL},
+    {"form", CLI_STR, &form, "", 0, 0, "", "what the source holds, where its files do not tell; makes --data a new name for own files (01_download --help)", NULL},
+    {"stem", CLI_STR, &stem, "", 0, 0, "NAME", "name of the source's files, such as Beauty of Beauty.inter, where there are several", NULL},
+    {"protocol", CLI_STR, &protocol, "", 0, 0, "", "how to split own files: leave-last-out (default) or chrono-8-1-1", NULL},
+    {"k-core", CLI_INT, &k_core, "0", 0, 1e6, "events", "filter of own files; 0: 5", NULL},
     {"seeds", CLI_INT, &seeds, "0", 0, 100, "", "seeds of every trained row; 0: as paper/experiments.json says", NULL},
     {"jobs", CLI_INT, &jobs, "0", 0, 64, "", "steps side by side; 0: one a core", NULL},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "threads a step; 0: cores divided by jobs", NULL},
@@ -96,7 +100,7 @@ int main(int argc, char **argv)
     /* With batches of about a thousand tokens two steps of one thread each beat one step of two threads (REPRODUCE.md). */
     if (jobs == 0) jobs = cores < 64 ? cores : 64;
     if (threads == 0) threads = cores / jobs > 0 ? cores / jobs : 1;
-    PlanOptions o = {.experiments = experiments, .data = chosen, .bin = bin, .stages = stages, .source = source, .results = results, .seeds = seeds,
+    PlanOptions o = {.experiments = experiments, .data = chosen, .bin = bin, .stages = stages, .source = source, .form = form, .stem = stem, .protocol = protocol, .k_core = k_core, .results = results, .seeds = seeds,
                      .only = only, .run = run, .run_name = run_name, .complete_only = run[0] != '\0'};
     Plan *plan = NULL;
     MUST(plan_build(&o, &plan));

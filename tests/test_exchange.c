@@ -227,6 +227,29 @@ START_TEST(users_with_one_event_have_no_row)
 }
 END_TEST
 
+/* Simulated users stay simulated, whatever the set is called then. */
+START_TEST(simulation_is_not_forgotten)
+{
+    static const SourceForm forms[] = {SOURCE_RECBOLE, SOURCE_LCREC, SOURCE_MINIONEREC, SOURCE_SASREC};
+    entry.simulated = true;
+    write_source(3, 0, false);
+    ck_assert_int_eq(prepare_run("one"), OK);
+    for (int f = 0; f < 4; f++) {
+        ck_assert(round_trip(forms[f], source_form_names[forms[f]])->simulated);
+        const char *raw = in_scratch(arena_printf(arena, "export-%s", source_form_names[forms[f]]));
+        ck_assert_ptr_nonnull(strstr(read_bytes(arena_printf(arena, "%s/README.txt", raw), NULL), "SIMULATED"));
+        ck_assert_msg(run_program("01_download", arena_printf(arena, "--dataset own --form %s --source '%s' --lock '%s' --out '%s'", source_form_names[forms[f]], raw, in_scratch("lock"),
+                                                              in_scratch("links"))) == 0, "%s", program_output);
+        ck_assert(path_exists(in_scratch("links/Own.simulated")));
+        ck_assert_ptr_nonnull(strstr(read_bytes(in_scratch("links/manifest.json"), NULL), "\"simulated\":\ttrue"));
+        ck_assert_int_eq(system(arena_printf(arena, "rm -rf '%s'", in_scratch("links"))), 0);
+    }
+    entry.simulated = false;
+    ck_assert_int_eq(prepare_run("one"), OK);
+    ck_assert(!round_trip(SOURCE_LCREC, "real")->simulated);
+}
+END_TEST
+
 START_TEST(sids_go_with_the_items)
 {
     write_sequences("7 3 1 2 1\n4 2 3 1\n", "7 0 0 0 0\n4 0 0 0\n", "1;2;3;");
@@ -247,6 +270,8 @@ START_TEST(sids_go_with_the_items)
     ck_assert_str_eq(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(index, "2"), 2)->valuestring, "<c_0>");
     ck_assert_int_eq(cJSON_GetArraySize(index), 3);
     cJSON_Delete(index);
+    ck_assert_int_eq(export_set("one", SOURCE_LCREC, "", "lc"), OK); /* the SIDs of an earlier export do not stay behind */
+    ck_assert(!path_exists(in_scratch("lc/Own.index.json")));
     static const struct { const char *text, *fault; } bad[] = {{"{\"0\": [\"<a_1>\"]}", "not every item has a SID"},
                                                                {"{\"0\": [\"<a_1>\"],\n\"7\": [\"<a_1>\"]}", "json:2: no item of this data set"},
                                                                {"{\"0\": [\"<a_1>\"],\n\"0\": [\"<a_1>\"]}", "json:2: an item twice"},
@@ -322,6 +347,7 @@ int main(void)
     tcase_add_test(t, sasrec_pairs_and_attributes);
     tcase_add_test(t, chrono_rows_are_not_carried_by_all);
     tcase_add_test(t, users_with_one_event_have_no_row);
+    tcase_add_test(t, simulation_is_not_forgotten);
     tcase_add_test(t, sids_go_with_the_items);
     tcase_add_test(t, inconsistent_folders_are_refused);
     tcase_add_test(t, the_program_exports_what_is_asked);

@@ -267,6 +267,36 @@ START_TEST(drift_is_counted_printed_and_kept) {
 }
 END_TEST
 
+/* Records of before get the digests of today's prompts, where these are theirs; nothing else changes. */
+START_TEST(digests_are_added_to_what_is_right) {
+    Responses *cache, *again;
+    const char *old = support_path(&s, "old.jsonl.zst"), *fresh = support_path(&s, "new.jsonl.zst");
+    MUST(responses_open(support_cache(&s), s.arena, &cache));
+    for (int64_t i = 0; i < responses_count(cache); i++) {
+        Response r = *responses_at(cache, i);
+        r.parts = NULL;
+        MUST(responses_append(old, &r, 1));
+    }
+    MUST(responses_open(old, s.arena, &again));
+    s.d->text[0].title = "Another title";
+    int64_t n;
+    ck_assert_int_eq(mine_digest(s.d, again, s.e, "paper/prompts", "mini", fresh, s.arena, &n), OK);
+    ck_assert_int_eq(n, 10); /* of 14: the four about the first item have drifted */
+    MUST(responses_open(fresh, s.arena, &again));
+    ck_assert_int_eq(responses_count(again), 14);
+    for (int64_t i = 0; i < 14; i++) {
+        const Response *was = responses_at(cache, i), *is = responses_at(again, i);
+        ck_assert_str_eq(is->key, was->key);
+        ck_assert_str_eq(is->response, was->response);
+        if (strcmp(is->item, "A1") == 0) ck_assert_ptr_null(is->parts);
+        else ck_assert_ptr_nonnull(is->parts);
+        if (is->parts && !is->interest) ck_assert_str_eq(is->parts, was->parts); /* as import writes them */
+    }
+    ck_assert_int_eq(mine_digest(s.d, again, s.e, "paper/prompts", "mini", fresh, s.arena, &n), E_USAGE); /* never over a file */
+    ck_assert_int_eq(mine_digest(s.d, again, s.e, "paper/prompts", "none such", support_path(&s, "x.jsonl.zst"), s.arena, &n), E_INPUT);
+}
+END_TEST
+
 /* ---- members */
 
 START_TEST(members_by_hand) {
@@ -369,6 +399,7 @@ int main(void) {
     tcase_add_test(t, drift_names_what_changed);
     tcase_add_test(t, drift_without_digests_is_guessed_or_said_to_be_unknown);
     tcase_add_test(t, drift_is_counted_printed_and_kept);
+    tcase_add_test(t, digests_are_added_to_what_is_right);
     tcase_add_test(t, members_by_hand);
     tcase_add_test(t, commands_and_modes);
     tcase_add_test(t, a_changed_template_is_a_clear_message);

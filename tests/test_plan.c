@@ -105,6 +105,56 @@ static int count_calls(void)
     return n;
 }
 
+/* Value of an option of the first step of a program; NULL when it is not given. */
+static const char *option_of(const Plan *p, const char *program, const char *option)
+{
+    for (int64_t i = 0; i < p->n; i++) {
+        if (strcmp(p->steps[i].program, program) != 0) continue;
+        for (int k = 0; k + 1 < p->steps[i].n_args; k++)
+            if (strcmp(p->steps[i].args[k], option) == 0) return p->steps[i].args[k + 1];
+        return NULL;
+    }
+    return NULL;
+}
+
+START_TEST(own_files_are_a_set_of_their_own)
+{
+    Plan *p = make_plan("one"), *q = NULL;
+    plan_destroy(p);
+    char own[2048], source[256];
+    (void)snprintf(own, sizeof own, "{\"own\": {\"settings\": \"s\", \"seeds\": 1, \"methods\": [\"pop\", \"full\"]}, %s", EXPERIMENTS + 1);
+    write_text(at("experiments.json"), own);
+    (void)snprintf(source, sizeof source, "%s/files", folder);
+    MUST(dir_make(source));
+    write_text(at("files/mine.inter"), "one");
+    PlanOptions o = {.experiments = experiments_path, .data = "mine", .bin = bin_path, .stages = stages_path, .source = source, .results = results_path, .form = "recbole",
+                     .protocol = "chrono-8-1-1", .k_core = 3, .only = "", .run = "", .run_name = ""};
+    ck_assert_int_eq(plan_build(&o, &p), OK);
+    ck_assert_str_eq(option_of(p, "01_download", "--dataset"), "mine");
+    ck_assert_str_eq(option_of(p, "01_download", "--form"), "recbole");
+    ck_assert_ptr_null(option_of(p, "01_download", "--stem"));
+    ck_assert_str_eq(option_of(p, "02_preprocess", "--form"), "recbole");
+    ck_assert_str_eq(option_of(p, "02_preprocess", "--protocol"), "chrono-8-1-1");
+    ck_assert_str_eq(option_of(p, "02_preprocess", "--k-core"), "3");
+    ck_assert_int_eq(count_steps(p, "07_baseline"), 1);
+    ck_assert_int_eq(count_steps(p, "09_grpo"), 1);
+    write_text(at("files/mine.inter"), "two"); /* other files under the same name are another step */
+    ck_assert_int_eq(plan_build(&o, &q), OK);
+    ck_assert_str_ne(p->steps[0].out, q->steps[0].out);
+    plan_destroy(p);
+    plan_destroy(q);
+    o.form = "";
+    ck_assert_int_eq(plan_build(&o, &p), E_USAGE);
+    ck_assert_ptr_nonnull(strstr(status_fix(), "FORM=recbole"));
+    o.form = "recbole", o.source = "";
+    ck_assert_int_eq(plan_build(&o, &p), E_USAGE);
+    o.source = source, o.data = "../x";
+    ck_assert_int_eq(plan_build(&o, &p), E_USAGE);
+    o.data = "one";
+    ck_assert_int_eq(plan_build(&o, &p), E_USAGE); /* its protocol is not ours to change */
+}
+END_TEST
+
 START_TEST(equal_steps_are_shared)
 {
     Plan *p = make_plan("sample");
@@ -293,6 +343,7 @@ int main(void)
     TCase *t = tcase_create("plan");
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, own_files_are_a_set_of_their_own);
     tcase_add_test(t, equal_steps_are_shared);
     tcase_add_test(t, a_change_upstream_changes_the_keys_below_it_only);
     tcase_add_test(t, optional_methods_wait_to_be_named);

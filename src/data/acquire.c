@@ -258,6 +258,8 @@ Status acquire_files(const RegistryEntry *entry, const AcquireSettings *settings
     if (status == OK) {
         manifest_note_string(manifest, "form", a.place.source.form == SOURCE_RAW ? "raw" : source_form_names[a.place.source.form]);
         manifest_note_string(manifest, "from", *a.place.base ? a.place.base : "registry");
+        const char *marker = source_path(&a.place.source, ".simulated", arena); /* of an export; may be one that a URL does not have */
+        manifest_note_bool(manifest, "simulated", entry->simulated || (marker && path_exists(arena_printf(arena, "%s/%s", out, strrchr(marker, '/') + 1))));
     }
     arena_destroy(arena);
     return status;

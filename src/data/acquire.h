@@ -25,7 +25,7 @@ typedef struct AcquireSettings {
 } AcquireSettings;
 
 /* acquire_files -- puts the files into `out`. E_RESOURCE with the ways on when they cannot be had; E_INPUT for a wrong checksum, or another file. The manifest gets every
- * file as output, and notes "form" and "from". */
+ * file as output, and notes "form", "from" and "simulated". */
 Status acquire_files(const RegistryEntry *entry, const AcquireSettings *settings, const char *out, Manifest *manifest);
 
 /* acquire_probe -- can they be had? Answers within a few seconds and fetches nothing. OK, or the same E_RESOURCE. */

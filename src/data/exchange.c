@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/atomic.h"
 #include "base/json.h"
@@ -289,9 +290,17 @@ static void write_readme(Exchange *x, FILE *f, int which) {
     if (*x->licence) fprintf(f, "Terms of the source: %s%s%s%s\n", x->licence, *x->homepage ? " (" : "", x->homepage, *x->homepage ? ")" : "");
 }
 
+static void write_simulated(Exchange *x, FILE *f, int which) {
+    (void)which;
+    fprintf(f, "The users of %s are simulated. 02_preprocess reads this file's presence: keep it with the others.\n", x->d->label);
+}
+
 Status exchange_write(Exchange *x, SourceForm form, const char *out) {
     Status status = E_USAGE;
     x->n_replaced = 0;
+    const char *const stale[] = {arena_printf(x->arena, "%s/%s.simulated", out, x->stem), arena_printf(x->arena, "%s/%s.index.json", out, x->stem),
+                                 arena_printf(x->arena, "%s/info/%s.txt", out, x->stem)}; /* of an earlier export, which this one may not write */
+    for (int f = 0; f < 3; f++) (void)unlink(stale[f]);
     switch (form) {
     case SOURCE_RECBOLE: status = exchange_recbole(x, out); break;
     case SOURCE_LCREC: status = exchange_lcrec(x, out); break;
@@ -300,6 +309,7 @@ Status exchange_write(Exchange *x, SourceForm form, const char *out) {
     default: return FAIL(E_USAGE, "give recbole, lc-rec, minionerec or sasrec", "nothing is exported as %s", source_form_names[form]);
     }
     TRY(status);
+    if (x->d->simulated) TRY(exchange_file(x, out, arena_printf(x->arena, "%s.simulated", x->stem), write_simulated, 0));
     if ((form == SOURCE_LCREC || form == SOURCE_SASREC) && strcmp(x->d->protocol, "leave-last-out") != 0)
         log_warn("%s files cannot carry the %s split: code that reads them will split by leave-last-out", source_form_names[form], x->d->protocol);
     return exchange_file(x, out, "README.txt", write_readme, (int)form);

@@ -253,12 +253,16 @@ Status prepare_dataset(const RegistryEntry *entry, const char *raw, const Prepar
     Prepare p = {.arena = arena, .entry = entry, .settings = settings, .raw = raw, .out = out, .manifest = manifest};
     Status status = source_find(entry, raw, settings->form ? settings->form : "auto", settings->stem ? settings->stem : "", arena, &p.source);
     p.form = p.source.form;
+    RegistryEntry marked = *entry; /* simulated users stay simulated under any name */
+    if (status == OK && source_path(&p.source, ".simulated", arena)) marked.simulated = true;
+    p.entry = &marked;
     if (status == OK && p.form == SOURCE_NONE)
         status = FAIL(E_INPUT, "get the files with 01_download, or point --raw at a folder that has them (forms: src/data/source.h)",
                       "%s: neither sequences.txt and items.jsonl nor the raw files of %s nor another form are here", raw, entry->name);
     if (status != OK) return arena_destroy(arena), status;
     p.intake = intake_create(arena, ledger_create(arena));
     status = prepare_all(&p);
+    manifest_note_bool(manifest, "simulated", marked.simulated);
     if (status == OK) log_info("peak memory %lld MiB", (long long)(peak_memory_bytes() >> 20));
     cJSON_Delete(p.intake->steps);
     arena_destroy(arena);

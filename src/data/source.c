@@ -141,8 +141,8 @@ static void list_add(FileList *l, const char *name, bool optional) {
 
 /* Where a MiniOneRec folder keeps STEM.item.json: the longest name that begins the CSV files' stem. */
 static void add_beside_csv(const char *dir, const char *stem, Arena *arena, FileList *l) {
-    static const char *const places[] = {"", "index/", "info/"}, *const suffixes[] = {".item.json", ".index.json", ".user2id", ".item2id"};
-    for (int s = 0; s < 4; s++) {
+    static const char *const places[] = {"", "index/", "info/"}, *const suffixes[] = {".item.json", ".index.json", ".user2id", ".item2id", ".simulated"};
+    for (int s = 0; s < 5; s++) {
         const char *best = NULL;
         size_t best_length = 0;
         for (int p = 0; p < 3; p++) {
@@ -200,6 +200,7 @@ static void list_files(const RegistryEntry *entry, const char *dir, SourceForm f
     if (form != SOURCE_SASREC && form != SOURCE_LCREC && form != SOURCE_RECBOLE) return;
     list_add(l, NAMED(".user2id"), true);
     list_add(l, NAMED(".item2id"), true);
+    list_add(l, NAMED(".simulated"), true);
 #undef NAMED
 }
 

@@ -7,7 +7,8 @@
  *   lc-rec      STEM.inter.json, [STEM.item.json, STEM.index.json]                   LC-Rec, LETTER, TIGER ports
  *   minionerec  train/STEM*.csv, valid/STEM*.csv, test/STEM*.csv, [info/STEM*.txt], [STEM.item.json, STEM.index.json, here, in index/ or in info/]
  *   recbole     STEM.inter and/or STEM.train.inter, STEM.valid.inter, STEM.test.inter, [STEM.item]
- * The last four may have STEM.user2id and STEM.item2id (`raw id TAB number`, as LC-Rec writes them): raw ids then serve as ids.
+ * The last four may have STEM.user2id and STEM.item2id (`raw id TAB number`, as LC-Rec writes them): raw ids then serve as ids; and STEM.simulated, which
+ * 02_export writes where users are simulated: what is made of these files then says so, too.
  *
  * The form is found by the file names alone, for sasrec also by the first line. A folder that fits several forms, or holds several stems none of which is
  * the data set's name, is an error that names what was found; --form and --stem decide. */

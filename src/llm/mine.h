@@ -97,6 +97,10 @@ typedef struct VerifyCount {
 /* mine_verify_responses -- without a data set: every response of every set, parsed by its template. No key can be recomputed. E_INPUT when one is malformed. */
 Status mine_verify_responses(const Responses *cache, const char *prompts_dir, Arena *arena, VerifyCount *count);
 
+/* mine_digest -- write the records of `set` to `path`, which must not exist: those whose key is today's get the digests of what their prompts are made of (Response.parts), so that a
+ * later drift can be explained; the others stay as they are. In file order, superseded records left out. *n_digested: how many got them. */
+Status mine_digest(const Dataset *d, const Responses *cache, const Ensemble *e, const char *prompts_dir, const char *set, const char *path, Arena *arena, int64_t *n_digested);
+
 /* mine_verify -- every record of `set`: its key recomputed from today's templates and texts, its response parsed. `absent`: the item is not in the data set.
  * The first few faults are logged. E_INPUT when a key has drifted (naming templates, counts and the remedy) or a response is malformed. Frames were checked when the cache was opened. */
 Status mine_verify(const Dataset *d, const Responses *cache, const Ensemble *e, const char *prompts_dir, const char *set, Arena *arena, VerifyCount *count);

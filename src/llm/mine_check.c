@@ -1,7 +1,10 @@
 /* llm/mine_check.c -- looking at recorded answers: mine_verify and mine_show of mine.h. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/atomic.h"
 #include "base/log.h"
 #include "data/strtable.h"
 #include "llm/drift.h"
@@ -57,12 +60,16 @@ Status mine_verify_responses(const Responses *cache, const char *prompts_dir, Ar
     return OK;
 }
 
-static Status verify_key(const Template *t, const Response *r, const Ensemble *e, const char *set, const ItemText *item, Arena *arena, VerifyCount *count) {
+static bool key_is_right(const Template *t, const Response *r, const Ensemble *e, const char *set, const ItemText *item, Arena *arena) {
     char key[SHA256_HEX];
+    prompt_key(r->provider, r->model, r->template_id, prompt_show(prompt_render(e, t, set, item, r->interest, arena), r->image, arena), key);
+    return strcmp(key, r->key) == 0;
+}
+
+static Status verify_key(const Template *t, const Response *r, const Ensemble *e, const char *set, const ItemText *item, Arena *arena, VerifyCount *count) {
     int slot = template_slot(count, r->template_id);
     if (t->is_judge && !r->interest) return FAIL(E_INPUT, NULL, "key %s: a label without its interest", r->key);
-    prompt_key(r->provider, r->model, r->template_id, prompt_show(prompt_render(e, t, set, item, r->interest, arena), r->image, arena), key);
-    if (strcmp(key, r->key) == 0) {
+    if (key_is_right(t, r, e, set, item, arena)) {
         count->right++;
         return OK;
     }
@@ -111,6 +118,34 @@ Status mine_verify(const Dataset *d, const Responses *cache, const Ensemble *e, 
                     drift_by_template(count, arena), (long long)count->malformed);
     if (count->malformed)
         return FAIL(E_INPUT, "ask again for these answers", "set %s: of %lld answers %lld are malformed", set, (long long)count->of_set, (long long)count->malformed);
+    return OK;
+}
+
+Status mine_digest(const Dataset *d, const Responses *cache, const Ensemble *e, const char *prompts_dir, const char *set, const char *path, Arena *arena, int64_t *n_digested) {
+    Templates loaded = {0};
+    StringTable *ids = strtable_create(arena);
+    Response *out = ARENA_NEW(arena, Response, responses_count(cache));
+    int64_t n = 0;
+    *n_digested = 0;
+    if (path_exists(path)) return FAIL(E_USAGE, "name a new file", "%s: is there already", path);
+    for (int64_t i = 0; i < d->N; i++) strtable_add(ids, d->text[i].id);
+    for (int64_t k = 0; k < responses_count(cache); k++) {
+        Response r = *responses_at(cache, k);
+        Template *t;
+        if (strcmp(r.set, set) != 0 || r.superseded) continue;
+        TRY(get_template(&loaded, prompts_dir, r.template_id, arena, &t));
+        int64_t item = strtable_find(ids, r.item);
+        if (item >= 0 && (!t->is_judge || r.interest) && key_is_right(t, &r, e, set, &d->text[item], arena)) {
+            r.parts = drift_parts(e, t, set, &d->text[item], arena);
+            ++*n_digested;
+        }
+        out[n++] = r;
+    }
+    if (n == 0) return FAIL(E_INPUT, "see --set", "no recorded answers of set %s", set);
+    const char *fresh = arena_printf(arena, "%s.tmp", path);
+    (void)unlink(fresh);
+    TRY(responses_append(fresh, out, n));
+    if (rename(fresh, path) != 0) return FAIL(E_RESOURCE, NULL, "%s: cannot rename: %s", fresh, strerror(errno));
     return OK;
 }
 

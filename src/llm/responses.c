@@ -136,6 +136,7 @@ static Status read_frame(void *user, int64_t frame, char *text, size_t n_text) {
     if (n_text == 0 || text[n_text - 1] != '\n')
         return FAIL(E_INPUT, NULL, "%s: frame %lld does not end with a whole line", reading->path, (long long)frame);
     int64_t line = 0;
+    reading->cache->report.text_bytes += (int64_t)n_text;
     for (char *p = text; p < text + n_text; line++) {
         char *end = memchr(p, '\n', (size_t)(text + n_text - p));
         *end = 0;

@@ -35,6 +35,7 @@ typedef struct Response {
 typedef struct ResponsesReport {
     int64_t n_files, n_frames, n_records, n_superseded;
     int64_t n_torn_files, torn_bytes;
+    int64_t text_bytes; /* of the unpacked records */
 } ResponsesReport;
 
 typedef struct Responses Responses;

@@ -148,6 +148,12 @@ static Step step_begin(Builder *b, const char *program, const char *what)
 /* What the registry calls it: variants have the name of their original. */
 static const char *registered_name(const Builder *b) { return json_opt_string(b->dataset, "of", b->name); }
 
+static void add_form(Builder *b, Step *s)
+{
+    if (b->o->form != NULL && b->o->form[0] != '\0') add_pair(b, s, "form", b->o->form);
+    if (b->o->stem != NULL && b->o->stem[0] != '\0') add_pair(b, s, "stem", b->o->stem);
+}
+
 static Status plan_data(Builder *b, Chain *c)
 {
     const char *protocol = json_opt_string(b->dataset, "protocol", "leave-last-out"), *category = json_opt_string(b->dataset, "category", NULL);
@@ -164,8 +170,10 @@ static Status plan_data(Builder *b, Chain *c)
         Step s = step_begin(b, "01_download", "raw files");
         add_pair(b, &s, "dataset", registered_name(b));
         add_pair(b, &s, "source", b->o->source);
+        add_form(b, &s);
         const char *local = strncmp(b->o->source, "file://", 7) == 0 ? b->o->source + 7 : b->o->source;
         const char *outside[] = {"data_prep/datasets.json", arena_printf(b->arena, "%s/%s", local, registered_name(b)), NULL};
+        if (b->o->form != NULL && b->o->form[0] != '\0' && !path_exists(outside[1])) outside[1] = local; /* the files lie in the source itself */
         if (b->o->source[0] == '\0') outside[1] = NULL;
         TRY(step_finish(b, &s, outside, &c->raw));
     }
@@ -173,6 +181,7 @@ static Status plan_data(Builder *b, Chain *c)
     add_pair(b, &s, "dataset", registered_name(b));
     add_input(b, &s, "raw", c->raw);
     add_pair(b, &s, "protocol", protocol);
+    if (category == NULL) add_form(b, &s);
     add_settings(b, &s, "02_preprocess", NULL);
     add_pair(b, &s, "seed", seed);
     const char *outside[] = {"data_prep/datasets.json", NULL};
@@ -364,7 +373,7 @@ static Status plan_dataset(Builder *b, const char *name)
 {
     b->name = name;
     b->dataset = member(member(b->root, "datasets"), name);
-    if (b->dataset == NULL) return FAIL(E_USAGE, "see `make help` for the names, or add the set to paper/experiments.json", "unknown data set '%s'", name);
+    if (b->dataset == NULL) return FAIL(E_USAGE, "see `make help` for the names; for your own files add FORM=recbole (or lc-rec, minionerec, sasrec, sequences)", "unknown data set '%s'", name);
     b->label = json_opt_string(b->dataset, "label", name);
     const char *settings = NULL;
     const cJSON *methods = NULL;
@@ -433,7 +442,8 @@ Status plan_build(const PlanOptions *o, Plan **plan)
 {
     cJSON *root = NULL;
     TRY(json_read_file(o->experiments, &root));
-    const Status expanded = expand_variants(o->experiments, root);
+    Status expanded = expand_variants(o->experiments, root);
+    if (expanded == OK) expanded = plan_own(root, o);
     if (expanded != OK) return cJSON_Delete(root), expanded;
     Arena *arena = arena_create("plan");
     Plan *p = ARENA_NEW(arena, Plan, 1);

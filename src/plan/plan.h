@@ -41,6 +41,9 @@ typedef struct PlanOptions {
     const char *bin;         /* folder of the stage programs */
     const char *stages;      /* cache/stages */
     const char *source;      /* DIGR_DATA, or "" */
+    const char *form, *stem; /* of the source's files, as 01_download understands them; NULL or "": found out */
+    const char *protocol;    /* of own files; NULL or "": leave-last-out */
+    int64_t k_core;          /* of own files; 0: what 02_preprocess does by itself */
     const char *results;     /* results/<run>: the report's folder */
     int64_t seeds;           /* 0: as the experiments say */
     const char *only;        /* comma-separated methods; "@table" = every method of that table, the set's "optional" ones too; "" = the set's "methods"; "none" = the data
@@ -60,6 +63,9 @@ typedef struct Plan {
     cJSON *experiments;      /* paper/experiments.json; the steps point into it */
 } Plan;
 
+/* plan_own -- where `data` is no set of the experiments and a form is given: a set of that name with the settings and methods of "own". root: the
+ * experiments. E_USAGE: no source, a name that is no good for folders, or a protocol for a set that has its own. Called by plan_build. */
+Status plan_own(cJSON *root, const PlanOptions *options);
 /* plan_build -- E_USAGE: unknown data set or method; E_INPUT: malformed experiments.json or a missing stage program. */
 Status plan_build(const PlanOptions *options, Plan **plan);
 void plan_destroy(Plan *plan);
