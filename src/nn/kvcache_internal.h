@@ -10,14 +10,15 @@ typedef struct KvLayerWeights { PanelMatrix site[N_SITES]; } KvLayerWeights;
 typedef struct KvWeights {
     KvLayerWeights *layer; /* (L) */
     PanelMatrix head;
-    bool ready; /* kvlanes_begin was called */
+    real *rope;     /* (positions,D) */
+    bool ready;     /* kvlanes_begin was called */
 } KvWeights;
 
 /* What a lane works in while a chunk of rows passes through all layers. */
 typedef struct KvChunk {
     int64_t capacity;            /* rows */
     real *x, *h, *qkv, *att, *act; /* (rows + PANEL_PAD_ROWS) of C, C, (H+2Hkv)D, H*D, F */
-    real *r, *lse, *raw;           /* (rows), (rows,H), (rows,(H+Hkv)D) before QK-norm */
+    real *lse;                     /* (rows,H) */
     void *scratch;                 /* of the products */
     int32_t *offset;               /* (rows+1) of the chunk's prompts */
 } KvChunk;

@@ -39,9 +39,11 @@ static PanelMatrix new_panels(Backend *be, int64_t n, int64_t k, bool paired)
     return w;
 }
 
-static void create_weights(KvLanes *s)
+static void create_weights(KvLanes *s, int64_t positions)
 {
     Decoder *d = s->d;
+    s->weights.rope = d->be->alloc(d->be, (size_t)(positions * d->config.D) * sizeof(real));
+    panel_rope_table(positions, d->config.D, d->config.rope_theta, s->weights.rope);
     s->weights.layer = ARENA_NEW(s->arena, KvLayerWeights, d->config.L);
     int64_t most = 0;
     for (int64_t l = 0; l < d->config.L; l++) {
@@ -109,7 +111,7 @@ KvLanes *kvlanes_create(Decoder *d, int64_t prompts, int64_t longest, int64_t ma
     s->be = ARENA_NEW(arena, Backend *, s->n);
     s->cache = ARENA_NEW(arena, KvCache *, s->n);
     d->be->each_lane(d->be, note_lane, s);
-    if (s->packed) create_weights(s);
+    if (s->packed) create_weights(s, (longest > CHUNK_ROWS ? longest : CHUNK_ROWS) + max_new);
     for (int i = 0; i < s->n; i++)
         s->cache[i] = kvcache_open(d, s->be[i], s->packed ? &s->weights : NULL, longest, prompts * longest, max_rows, max_new);
     return s;
@@ -124,6 +126,7 @@ void kvlanes_destroy(KvLanes *s)
         for (int k = 0; k < N_SITES; k++) be->release(be, s->weights.layer[l].site[k].data);
     }
     be->release(be, s->weights.head.data);
+    be->release(be, s->weights.rope);
     be->release(be, s->merged);
     arena_destroy(s->arena);
 }
@@ -145,8 +148,7 @@ void kvcache_chunk_create(KvCache *c, int64_t longest)
     const int64_t rows = longest > CHUNK_ROWS ? longest : CHUNK_ROWS, all = rows + PANEL_PAD_ROWS, HD = f->H * f->D, kv = f->Hkv * f->D;
     c->chunk = (KvChunk){.capacity = rows, .x = kvcache_new_real(c, all * f->C), .h = kvcache_new_real(c, all * apart(f->C)),
                          .qkv = kvcache_new_real(c, all * (HD + 2 * kv)), .att = kvcache_new_real(c, all * HD), .act = kvcache_new_real(c, all * apart(f->F)),
-                         .r = kvcache_new_real(c, rows * (f->H + f->Hkv)), .lse = kvcache_new_real(c, rows * f->H),
-                         .raw = f->qk_norm ? kvcache_new_real(c, rows * (HD + kv)) : NULL};
+                         .lse = kvcache_new_real(c, rows * f->H)};
     const int64_t deepest = f->F > f->C ? f->F : f->C;
     c->chunk.scratch = c->be->alloc(c->be, panel_scratch_bytes(rows, deepest > HD ? deepest : HD, c->d->be->bf16));
     c->chunk.offset = ARENA_NEW(c->arena, int32_t, rows + 1);
@@ -154,32 +156,37 @@ void kvcache_chunk_create(KvCache *c, int64_t longest)
 
 void kvcache_chunk_destroy(KvCache *c)
 {
-    void *all[] = {c->chunk.scratch, c->chunk.x, c->chunk.h, c->chunk.qkv, c->chunk.att, c->chunk.act, c->chunk.r, c->chunk.lse, c->chunk.raw};
+    void *all[] = {c->chunk.scratch, c->chunk.x, c->chunk.h, c->chunk.qkv, c->chunk.att, c->chunk.act, c->chunk.lse};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) c->be->release(c->be, all[i]);
 }
 
 /* --- a chunk in a layer ---------------------------------------------------------------------------------------- */
 
-/* n rows of x to qkv. */
-static void chunk_qkv(KvCache *c, int64_t l, int64_t n, const int32_t *pos)
+/* n rows of x to qkv, and their keys and values to rows of k and v. */
+static void chunk_qkv(KvCache *c, int64_t l, int64_t n, const int32_t *pos, real *k, real *v, int64_t ldkv)
 {
-    Backend *be = c->be;
     Decoder *d = c->d;
     KvChunk *w = &c->chunk;
     const DecoderConfig *f = &d->config;
     const DecoderLayer *y = &d->layer[l];
-    const int64_t D = f->D, qk = (f->H + f->Hkv) * D, ld = qk + f->Hkv * D;
-    const real eps = (real)f->rms_eps;
-    be->rmsnorm(be, n, f->C, w->x, f->C, params_value(d->params, y->ln1), eps, w->h, apart(f->C), w->r);
-    panel_linear(&c->weights->layer[l].site[SITE_QKV], n, w->h, apart(f->C), 0, ld, false, w->qkv, ld, w->scratch);
-    if (f->attention_bias) be->add_bias(be, n, ld, w->qkv, ld, params_value(d->params, y->bq));
+    const int64_t ld = (f->H + 2 * f->Hkv) * f->D;
+    PanelHeads heads = {.H = f->H, .Hkv = f->Hkv, .D = f->D, .eps = (real)f->rms_eps, .rope = c->weights->rope};
+    if (f->attention_bias) heads.bias = params_value(d->params, y->bq);
     if (f->qk_norm) {
-        be->copy_2d(be, n, qk, w->qkv, ld, w->raw, qk);
-        for (int64_t h = 0; h < f->H + f->Hkv; h++) {
-            be->rmsnorm(be, n, D, w->raw + h * D, qk, params_value(d->params, h < f->H ? y->qn : y->kn), eps, w->qkv + h * D, ld, w->r);
-        }
+        heads.qn = params_value(d->params, y->qn);
+        heads.kn = params_value(d->params, y->kn);
     }
-    be->rope(be, n, f->H + f->Hkv, D, pos, (real)f->rope_theta, 1, w->qkv, ld);
+    panel_rmsnorm(n, f->C, w->x, f->C, params_value(d->params, y->ln1), heads.eps, w->h, apart(f->C));
+    panel_linear(&c->weights->layer[l].site[SITE_QKV], n, w->h, apart(f->C), 0, ld, false, w->qkv, ld, w->scratch);
+    panel_heads(&heads, n, pos, w->qkv, k, v, ldkv);
+}
+
+/* n tokens to x. */
+static void chunk_embed(KvCache *c, int64_t n, const int32_t *token)
+{
+    const int64_t C = c->d->config.C;
+    const real *table = params_value(c->d->params, c->d->embed);
+    for (int64_t i = 0; i < n; i++) memcpy(c->chunk.x + i * C, table + token[i] * C, (size_t)C * sizeof(real));
 }
 
 /* n rows of att to x. */
@@ -189,7 +196,7 @@ static void chunk_after_attention(KvCache *c, int64_t l, int64_t n)
     const DecoderConfig *f = &c->d->config;
     const PanelMatrix *site = c->weights->layer[l].site;
     panel_linear(&site[SITE_O], n, w->att, f->H * f->D, 0, f->C, true, w->x, f->C, w->scratch);
-    c->be->rmsnorm(c->be, n, f->C, w->x, f->C, params_value(c->d->params, c->d->layer[l].ln2), (real)f->rms_eps, w->h, apart(f->C), w->r);
+    panel_rmsnorm(n, f->C, w->x, f->C, params_value(c->d->params, c->d->layer[l].ln2), (real)f->rms_eps, w->h, apart(f->C));
     panel_swiglu(&site[SITE_GU], n, w->h, apart(f->C), w->act, apart(f->F), w->scratch);
     panel_linear(&site[SITE_DOWN], n, w->act, apart(f->F), 0, f->C, true, w->x, f->C, w->scratch);
 }
@@ -199,7 +206,7 @@ static void chunk_logits(KvCache *c, int64_t at, int64_t n)
 {
     KvChunk *w = &c->chunk;
     const DecoderConfig *f = &c->d->config;
-    c->be->rmsnorm(c->be, n, f->C, w->x, f->C, params_value(c->d->params, c->d->norm), (real)f->rms_eps, w->h, apart(f->C), w->r);
+    panel_rmsnorm(n, f->C, w->x, f->C, params_value(c->d->params, c->d->norm), (real)f->rms_eps, w->h, apart(f->C));
     panel_linear(&c->weights->head, n, w->h, apart(f->C), c->first_column, c->end_column, false, c->logits + at * f->V, f->V, w->scratch);
 }
 
@@ -217,11 +224,9 @@ static void prefill_chunk(KvCache *c, const Packed *pk, int64_t b0, int64_t b1)
         w->offset[b - b0] = (int32_t)(pk->h_offset[b] - first);
         if (b < b1 && pk->h_offset[b + 1] - pk->h_offset[b] > part.max_len) part.max_len = pk->h_offset[b + 1] - pk->h_offset[b];
     }
-    be->embed(be, n, f->C, c->h_token + first, params_value(c->d->params, c->d->embed), 1, w->x);
+    chunk_embed(c, n, c->h_token + first);
     for (int64_t l = 0; l < f->L; l++) {
-        chunk_qkv(c, l, n, part.pos);
-        be->copy_2d(be, n, kv, w->qkv + HD, ld, c->prefix_k[l] + first * kv, kv);
-        be->copy_2d(be, n, kv, w->qkv + HD + kv, ld, c->prefix_v[l] + first * kv, kv);
+        chunk_qkv(c, l, n, part.pos, c->prefix_k[l] + first * kv, c->prefix_v[l] + first * kv, kv);
         if (l == f->L - 1) break;
         be->attention(be, &part, f->H, f->Hkv, f->D, (real)(1.0 / sqrt((double)f->D)), (Dropout){0}, w->qkv, ld, w->qkv + HD, w->qkv + HD + kv, ld, w->att,
                       w->lse);
@@ -266,15 +271,12 @@ const real *kvcache_chunked_prefill(KvCache *c, const Packed *pk, const int32_t 
 
 /* --- beams ----------------------------------------------------------------------------------------------------- */
 
-/* Own keys (or values) of rows [r0,r1): those of their parents, then the new ones. */
-static void extend_rows(const KvCache *c, int64_t r0, int64_t r1, const int32_t *parent, const real *old, const real *fresh, int64_t ld, real *out)
+/* Rows [r0,r1) of the own keys (or values): those of their parents, and room for a new one. */
+static void inherit(const KvCache *c, int64_t r0, int64_t r1, const int32_t *parent, const real *old, real *out)
 {
     const int64_t width = c->d->config.Hkv * c->d->config.D, n_old = c->n_new;
-    for (int64_t r = r0; r < r1; r++, fresh += ld) {
-        real *own = out + r * (n_old + 1) * width;
-        if (n_old > 0) memcpy(own, old + parent[r] * n_old * width, (size_t)(n_old * width) * sizeof(real));
-        memcpy(own + n_old * width, fresh, (size_t)width * sizeof(real));
-    }
+    for (int64_t r = r0; r < r1 && n_old > 0; r++)
+        memcpy(out + r * (n_old + 1) * width, old + parent[r] * n_old * width, (size_t)(n_old * width) * sizeof(real));
 }
 
 static void step_chunk(KvCache *c, int64_t r0, int64_t r1, const int32_t *parent)
@@ -283,13 +285,15 @@ static void step_chunk(KvCache *c, int64_t r0, int64_t r1, const int32_t *parent
     KvChunk *w = &c->chunk;
     const DecoderConfig *f = &c->d->config;
     const int64_t HD = f->H * f->D, kv = f->Hkv * f->D, ld = HD + 2 * kv, n = c->n_new + 1, now = n & 1, before = 1 - now, rows = r1 - r0;
-    be->embed(be, rows, f->C, c->h_token + r0, params_value(c->d->params, c->d->embed), 1, w->x);
+    chunk_embed(c, rows, c->h_token + r0);
     for (int64_t l = 0; l < f->L; l++) {
-        chunk_qkv(c, l, rows, c->pos + r0);
-        extend_rows(c, r0, r1, parent, c->suffix_k[before][l], w->qkv + HD, ld, c->suffix_k[now][l]);
-        extend_rows(c, r0, r1, parent, c->suffix_v[before][l], w->qkv + HD + kv, ld, c->suffix_v[now][l]);
+        real *k = c->suffix_k[now][l], *v = c->suffix_v[now][l];
+        const int64_t at = (r0 * n + n - 1) * kv; /* the new one of row r0 */
+        inherit(c, r0, r1, parent, c->suffix_k[before][l], k);
+        inherit(c, r0, r1, parent, c->suffix_v[before][l], v);
+        chunk_qkv(c, l, rows, c->pos + r0, k + at, v + at, n * kv);
         be->attention_decode(be, rows, f->H, f->Hkv, f->D, (real)(1.0 / sqrt((double)f->D)), w->qkv, ld, c->owner + r0, c->prefix_offset, c->prefix_k[l],
-                             c->prefix_v[l], n, n, c->suffix_k[now][l] + r0 * n * kv, c->suffix_v[now][l] + r0 * n * kv, w->att);
+                             c->prefix_v[l], n, n, k + r0 * n * kv, v + r0 * n * kv, w->att);
         chunk_after_attention(c, l, rows);
     }
     chunk_logits(c, r0, rows);

@@ -37,7 +37,20 @@ void panel_linear(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, i
 /* panel_swiglu -- y (m,n/2) = silu(A G^T) * (A U^T), G the first half of a paired W's rows and U the second. */
 void panel_swiglu(const PanelMatrix *w, int64_t m, const real *A, int64_t lda, real *y, int64_t ldy, void *scratch);
 
-/* The same in bfloat16, float builds only: panel_bf16_x86.c, or panel_bf16_absent.c on other processors. Called by the above. */
+/* panel_rmsnorm -- y = w * x / sqrt(mean(x^2) + eps) for m rows of C. */
+void panel_rmsnorm(int64_t m, int64_t C, const real *x, int64_t ldx, const real *w, real eps, real *y, int64_t ldy);
+/* panel_rope_table -- (positions,D): cosines of the D/2 angles of backend.h's rope, then sines. */
+void panel_rope_table(int64_t positions, int64_t D, double theta, real *table);
+/* panel_heads -- m rows of qkv ((H+2Hkv)*D wide, in place): bias, RMSNorm of each query and key head, rope; copies of keys and values to rows of k and v. */
+typedef struct PanelHeads {
+    int64_t H, Hkv, D;
+    const real *bias, *qn, *kn; /* NULL: none; qn and kn together */
+    real eps;
+    const real *rope;           /* panel_rope_table */
+} PanelHeads;
+void panel_heads(const PanelHeads *f, int64_t m, const int32_t *pos, real *qkv, real *k, real *v, int64_t ldkv);
+
+/* The products in bfloat16, float builds only: panel_bf16_x86.c, or panel_bf16_absent.c on other processors. Called by the above. */
 bool panel_bf16_available(void);
 size_t panel_bf16_bytes(const PanelMatrix *w);
 size_t panel_bf16_scratch_bytes(int64_t m, int64_t k);
