@@ -153,6 +153,32 @@ START_TEST(exponential)
 }
 END_TEST
 
+/* Both tails of the normal distribution against the library's erfc in double. */
+START_TEST(normal_distribution)
+{
+    double most = 0, most_pdf = 0;
+    for (int i = -1300; i <= 1300; i++) {
+        for (int j = 0; j < 50; j++) {
+            const float x = (float)i * 0.01f + (float)j * 1.91e-4f;
+            float cdf, pdf;
+            vmath_normal_f32(x, &cdf, &pdf);
+            const double exact = 0.5 * erfc(-(double)x / sqrt(2.0)), density = exp(-0.5 * (double)x * (double)x) / sqrt(2 * acos(-1.0));
+            most = fmax(most, fabs((double)cdf - exact) / (double)(nextafterf((float)exact, 2.0f) - (float)exact));
+            most_pdf = fmax(most_pdf, fabs((double)pdf - density) / (double)(nextafterf((float)density, 2.0f) - (float)density));
+        }
+    }
+    printf("normal distribution: at most %.2f units in the last place, density %.2f\n", most, most_pdf);
+    ck_assert_msg(most < 6 && most_pdf < 4, "off by %g units in the last place, the density by %g", most, most_pdf);
+    float cdf, pdf;
+    vmath_normal_f32(40.0f, &cdf, &pdf);
+    ck_assert(cdf == 1 && pdf < 1e-40f);
+    vmath_normal_f32(-40.0f, &cdf, &pdf);
+    ck_assert(cdf >= 0 && cdf < 1e-40f);
+    vmath_normal_f32(NAN, &cdf, &pdf);
+    ck_assert(isnan(cdf) && isnan(pdf));
+}
+END_TEST
+
 START_TEST(comparison_can_fail)
 {
     Twin t = twin(100);
@@ -472,7 +498,7 @@ int main(void)
     tcase_add_checked_fixture(table, setup, say_worst);
     tcase_set_timeout(table, 120);
     tcase_set_timeout(hand, 60);
-    const TTest *by_hand_tests[] = {by_hand, attention_by_hand, exponential, comparison_can_fail, dropout_is_what_the_header_says, opening,
+    const TTest *by_hand_tests[] = {by_hand, attention_by_hand, exponential, normal_distribution, comparison_can_fail, dropout_is_what_the_header_says, opening,
                                     same_bytes_twice};
     const TTest *table_tests[] = {gemm, elementwise, rows, tables, attention, attention_decode, softmax_loss, adamw};
     for (size_t i = 0; i < sizeof by_hand_tests / sizeof *by_hand_tests; i++) tcase_add_test(hand, by_hand_tests[i]);

@@ -117,19 +117,23 @@ static void cpu_relu_bwd(Backend *be, int64_t n, const real *y, const real *dy, 
 
 static void cpu_gelu(Backend *be, int64_t n, const real *x, real *y)
 {
-    const real half = (real)0.5, r = (real)0.70710678118654752440;
     int threads = cpu_threads(be, n * 8);
 #pragma omp parallel for num_threads(threads) schedule(static, GRAIN)
-    for (int64_t i = 0; i < n; i++) y[i] = x[i] * half * erfc(-x[i] * r);
+    for (int64_t i = 0; i < n; i++) {
+        real cdf, pdf;
+        vmath_normal(x[i], &cdf, &pdf);
+        y[i] = x[i] * cdf;
+    }
 }
 
 static void cpu_gelu_bwd(Backend *be, int64_t n, const real *x, const real *dy, real *dx)
 {
-    const real half = (real)0.5, r = (real)0.70710678118654752440, c = (real)0.39894228040143267794;
     int threads = cpu_threads(be, n * 8);
 #pragma omp parallel for num_threads(threads) schedule(static, GRAIN)
     for (int64_t i = 0; i < n; i++) {
-        dx[i] = dy[i] * (half * erfc(-x[i] * r) + x[i] * c * vmath_exp(-half * x[i] * x[i]));
+        real cdf, pdf;
+        vmath_normal(x[i], &cdf, &pdf);
+        dx[i] = dy[i] * (cdf + x[i] * pdf);
     }
 }
 

@@ -1,4 +1,4 @@
-/* tensor/vmath.h -- exp as straight-line code that the compiler can vectorise.
+/* tensor/vmath.h -- exp and the normal distribution as straight-line code that the compiler can vectorise.
  *
  * In float: x = n ln2 + r with |r| <= ln2/2, e^r by a polynomial of degree 7, scaled by 2^n in two steps so that overflow gives
  * infinity and underflow goes through the denormals to 0. Largest error about 1 unit in the last place (test_tensor.c measures it).
@@ -37,6 +37,41 @@ static inline float vmath_exp_f32(float x)
 }
 
 #define vmath_exp(x) _Generic((x), float: vmath_exp_f32, double: exp)(x)
+
+/* vmath_normal -- Phi(x) and phi(x) of the standard normal distribution: *cdf and *pdf.
+ * In float, with z = |x|: Phi(-z) = e^(-z^2/2) P(q) / (z+3), q = (z-3)/(z+3), P of degree 10 for z <= 15.2 (relative error 1.2e-9 before rounding); beyond,
+ * the result is 0 or 1. The rounding error of z^2 is put back through the exponential. Either tail is right to 5 units in the last
+ * place, far out too (test_tensor.c); the library's erfcf of a rounded x/sqrt(2) is off by z^2 units. */
+static inline void vmath_normal_f32(float x, float *cdf, float *pdf)
+{
+    float z = x < 0 ? -x : x;
+    z = z > 15.0f ? 15.0f : z;
+    const float square = z * z, left_out = fmaf(z, z, -square), r = 1.0f / (z + 3.0f), q = (z - 3.0f) * r;
+    float e = vmath_exp_f32(-0.5f * square);
+    e = fmaf(-0.5f * left_out, e, e);
+    float p = 5.5535499e-5f;
+    p = fmaf(p, q, 1.3337855e-4f);
+    p = fmaf(p, q, -2.4476503e-4f);
+    p = fmaf(p, q, -1.0345584e-3f);
+    p = fmaf(p, q, 1.0241760e-3f);
+    p = fmaf(p, q, 6.9699581e-3f);
+    p = fmaf(p, q, -1.0462290e-2f);
+    p = fmaf(p, q, -4.7262768e-2f);
+    p = fmaf(p, q, 2.3001768e-1f);
+    p = fmaf(p, q, -5.0933199e-1f);
+    p = fmaf(p, q, 7.2908369e-1f);
+    const float tail = p * r * e;
+    *cdf = x < 0 ? tail : 1.0f - tail;
+    *pdf = 0.398942280401432678f * e;
+}
+
+static inline void vmath_normal_f64(double x, double *cdf, double *pdf)
+{
+    *cdf = 0.5 * erfc(-x * 0.70710678118654752440);
+    *pdf = 0.39894228040143267794 * exp(-0.5 * x * x);
+}
+
+#define vmath_normal(x, cdf, pdf) _Generic((x), float: vmath_normal_f32, double: vmath_normal_f64)(x, cdf, pdf)
 
 enum { VMATH_LANES = 16 };
 

@@ -79,16 +79,11 @@ static void measure(Trainer *t, double *took, int64_t *n)
 static double measure_torch(const DecoderConfig *c, int n_threads)
 {
     if (peer[0] == '\0') return 0;
-    char command[600];
-    snprintf(command, sizeof command,
-             "for p in python3 /usr/bin/python3; do $p -c 'import torch' 2>/dev/null && exec $p '%s' --layers %lld --width %lld --ffn %lld --heads %lld --vocab %lld "
-             "--seq %lld --tokens %lld --precision %s --threads %d --seconds %g; done", peer, (long long)c->L, (long long)c->C, (long long)c->F, (long long)c->H,
-             (long long)c->V, (long long)(seq > 0 ? seq : 80), (long long)tokens, precision, n_threads, seconds);
-    FILE *f = popen(command, "r");
-    double rate = 0;
-    if (f != NULL && fscanf(f, "%lf", &rate) != 1) rate = 0;
-    if (f != NULL) pclose(f);
-    return rate;
+    char arguments[300];
+    snprintf(arguments, sizeof arguments, "--layers %lld --width %lld --ffn %lld --heads %lld --vocab %lld --seq %lld --tokens %lld --precision %s --threads %d --seconds %g",
+             (long long)c->L, (long long)c->C, (long long)c->F, (long long)c->H, (long long)c->V, (long long)(seq > 0 ? seq : 80), (long long)tokens, precision,
+             n_threads, seconds);
+    return bench_torch(peer, arguments);
 }
 
 static Result bench_size(char name, Backend *be)

@@ -4,6 +4,7 @@
 set -u
 bin=$1 name=$2
 shift 2
+unset OPENBLAS_CORETYPE # ceilings are what OpenBLAS can do here
 
 run() {
     program=$1 flags=
