@@ -11,6 +11,7 @@
 #include "data/intake.h"
 #include "data/export.h"
 #include "data/import.h"
+#include "data/rowstore.h"
 #include "data/rowcheck.h"
 #include "data/split.h"
 #include "base/atomic.h"
@@ -80,6 +81,7 @@ static Status split(Prepare *p) {
     p->split.begin = split_begin(c);
     if (strcmp(s->protocol, "leave-last-out") == 0) {
         if (s->ratio && *s->ratio) return FAIL(E_USAGE, "leave --ratio out, or use --protocol chrono-8-1-1", "--ratio does not apply to leave-last-out");
+        if (p->shipped && !shuffle && c->n_events == p->n_read) TRY(rowstore_check(c, p->split.begin, p->shipped, p->raw, true));
         split_leave_last_out(c, &p->split);
     } else {
         SplitRatio ratio;
@@ -89,6 +91,7 @@ static Status split(Prepare *p) {
         if (rows && c->n_events != p->n_read)
             return FAIL(E_INPUT, "the files are filtered already: use --k-core 1", "%s: the rows that came with the data hold %lld events, %lld are left after filtering",
                         p->raw, (long long)p->n_read, (long long)c->n_events);
+        if (rows) TRY(rowstore_check(c, p->split.begin, rows, p->raw, false));
         if (p->form == SOURCE_SEQUENCES && as_shipped) TRY(import_exact_rows(c, p->raw, p->split.begin, &rows));
         if (rows) rowcheck_compare(c, p->split.begin, rows, &p->check);
         TRY(split_chrono(c, rows, &ratio, &p->split));

@@ -1,7 +1,10 @@
 /* data/rowstore.c -- see rowstore.h. */
 #include "data/rowstore.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "base/log.h"
 
 static const char note_incomplete[] = "users_whose_first_rows_are_missing";
 
@@ -188,4 +191,22 @@ Status rowstore_match(RowStore *s, const int64_t *own, ExactRows **rows) {
     arena_destroy(tmp);
     if (status == OK) *rows = collect_rows(s);
     return status;
+}
+
+Status rowstore_check(const Intake *c, const int64_t *begin, const ExactRows *rows, const char *dir, bool leave_last_out) {
+    int64_t n_users = strtable_count(c->users), n = rows->n[0] + rows->n[1] + rows->n[2], last = 0, evaluated = 0;
+    for (int64_t u = 0; u < n_users; u++) evaluated += begin[u + 1] - begin[u] >= 3;
+    for (int64_t r = 0; r < rows->n[2]; r++) last += rows->row[2][r].position == begin[rows->row[2][r].user + 1] - begin[rows->row[2][r].user] - 1;
+    bool by_user = last == rows->n[2] && rows->n[2] >= evaluated && evaluated > 0;
+    if (leave_last_out) {
+        if (!by_user) log_warn("%s: the split that came with the files is another one; --protocol chrono-8-1-1 keeps it, leave-last-out makes its own", dir);
+        return OK;
+    }
+    static const double share[3] = {0.8, 0.1, 0.1};
+    bool as_named = true;
+    for (int part = 0; part < 3; part++) as_named = as_named && fabs((double)rows->n[part] - share[part] * (double)n) <= 1 + 0.01 * (double)n;
+    if (as_named && !(by_user && evaluated > 1)) return OK;
+    return FAIL(E_INPUT, by_user ? "use --protocol leave-last-out, which gives these rows" : "remove the files of the split, and a split by time is made where times are known",
+                "%s: the rows that came with the data (%lld train, %lld valid, %lld test) are no chrono-8-1-1 split%s", dir, (long long)rows->n[0], (long long)rows->n[1],
+                (long long)rows->n[2], by_user ? ", but leave-last-out" : "");
 }

@@ -29,6 +29,9 @@ void rowstore_add(RowStore *s, const StoredRow *row); /* copies */
 /* rowstore_finish -- adds every user's sequence to c (c->ordered is set) and gives the rows as exact rows. *rows is NULL, with a note in the ledger, when
  * some user's first row begins with more than one item: its earlier rows are missing, so the rows are no whole split. */
 void rowstore_finish(RowStore *s, ExactRows **rows);
+/* rowstore_check -- may these rows stand as the split that `protocol` names? leave-last-out makes its own rows: a warning when the files' test rows are
+ * others. chrono-8-1-1 takes the files' rows: E_INPUT when they are a leave-last-out split, or when a part is more than 1 % of all rows away from 8:1:1. */
+Status rowstore_check(const Intake *c, const int64_t *begin, const ExactRows *rows, const char *dir, bool leave_last_out);
 /* rowstore_match -- for rows that stand beside the sequences they were cut from: c's events are those sequences, sorted, begin as in import_exact_rows.
  * E_INPUT naming file and line when a user's rows do not give its sequence. */
 Status rowstore_match(RowStore *s, const int64_t *begin, ExactRows **rows);
