@@ -77,13 +77,13 @@ DEPS_OK := $(BUILD)/deps.ok
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help build reproduce data export card check-counts compare verify test golden-check bench lint fuzz clean clean-all deps doctor deps-dev expected FORCE
+.PHONY: help build reproduce data export card check-counts compare verify test golden-check bench lint fuzz build-fuzz clean clean-all deps doctor deps-dev expected FORCE
 .DEFAULT_GOAL := help
 
 ## help: this text
 help:
 	@echo "digr: DeepInterestGR, from raw reviews to tables. Targets:"; \
-	sed -n 's/^## \([a-z-]*\): \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'; \
+	sed -n 's/^## \([a-z-]*\): \(.*\)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done; \
 	echo "Variables: DATA=auto|sample|amazon|beauty|sports|instruments|toys|industrial  DIGR_DATA=folder or URL of the real data"; \
 	echo "           SEEDS=n (fewer or more seeds)  SANITIZE=1  PIN=1  V=1 (show commands)  BUILD=folder"
 
@@ -250,8 +250,10 @@ FUZZ_BIN     := $(patsubst %,$(FUZZ_BUILD)/bin/fuzz_%,$(FUZZ_NAMES))
 
 $(BUILD)/bin/test_fuzz_corpus: private LINK_FLAGS += $(FUZZ_WRAP)
 
+build-fuzz: deps-dev $(FUZZ_BIN)
+
 ## fuzz: hostile input, with clang's libFuzzer (FUZZ=all|name FUZZ_SECONDS=60 for each, two at a time)
-fuzz: deps-dev $(FUZZ_BIN)
+fuzz: build-fuzz
 	@BIN=$(FUZZ_BUILD)/bin CACHE=cache/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(if $(filter 0,$(JOBS)),2,$(JOBS)) sh tests/fuzz/run.sh $(FUZZ_NAMES)
 
 $(FUZZ_BUILD)/%.o: %.c | $(DEPS_OK)
