@@ -3,6 +3,7 @@
  * In:  a data set folder, interests.jsonl of 03_mine, judged interests of cache/responses (template judge/v1)
  * Out: labels.jsonl (interests with score, label; items with quality), classifier.json (held-out figures, weights), manifest.json
  *
+ * Judged interests are asked for by `03_record --template judge/v1 --interests <folder of 03_mine>`; this program opens no socket.
  * --filter none accepts every interest: the "without RLDI" ablation.
  *
  * Deviations from the paper: 1. the classifier, see llm/label.h. 2. The judged interests are labels of the same model that mined them, not of people. */

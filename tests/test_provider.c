@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "base/rng.h"
 #include "llm/base64.h"
 #include "llm/embed.h"
 #include "llm/pace.h"
@@ -331,6 +332,34 @@ START_TEST(what_is_no_reply_is_unreadable) {
 }
 END_TEST
 
+/* Damaged bodies: any verdict, but always one, and never a crash (the sanitizers look on). */
+START_TEST(random_damage_is_survived) {
+    static const char *const whole[] = {
+        "{\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":\"<think>a</think>b\"}}],\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":34}}",
+        "{\"content\":[{\"type\":\"thinking\",\"thinking\":\"t\"},{\"type\":\"tool_use\",\"input\":{\"interests\":[1]}}],\"stop_reason\":\"tool_use\",\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}",
+        "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"t\",\"thought\":true},{\"text\":\"an\"}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":5,\"candidatesTokenCount\":6}}",
+        "{\"data\":[{\"index\":1,\"embedding\":\"AACAPwAAAEA=\"},{\"index\":0,\"embedding\":[1.5,-2]}],\"usage\":{\"prompt_tokens\":9}}"};
+    static const char letters[] = "{}[]\",:0129-eE.\\utfn<> \xff";
+    int64_t verdicts[4] = {0};
+    for (int i = 0; i < 20000; i++) {
+        Rng r = rng_make(1, RNG_STAGE_TEST, RNG_NOISE, 0, (uint64_t)i);
+        Arena *arena = arena_create("damage");
+        char *body = arena_strdup(arena, whole[i % 4]);
+        size_t n = strlen(body);
+        for (uint64_t k = 1 + rng_below(&r, 3); k > 0; k--) {
+            size_t place = (size_t)rng_below(&r, n);
+            if (rng_below(&r, 2)) body[place] = letters[rng_below(&r, sizeof letters - 1)];
+            else memmove(body + place, body + place + 1, n-- - place);
+        }
+        if (i % 4 == 3) (void)vectors_reply(body, n, 2, arena);
+        else verdicts[chat_reply((ApiStyle)(i % 4), body, n, arena).kind]++;
+        (void)chat_error_message(body, n, arena);
+        arena_destroy(arena);
+    }
+    ck_assert(verdicts[REPLY_ANSWER] > 1000 && verdicts[REPLY_UNREADABLE] > 1000);
+}
+END_TEST
+
 START_TEST(error_bodies_give_one_short_line) {
     static const char *const bodies[] = {"{\"error\":{\"message\":\"too\\nlong\"}}", "{\"error\":\"too long\"}", "{\"message\":\"too long\"}", "[{\"error\":{\"message\":\"too long\"}}]"};
     for (int k = 0; k < 4; k++) ck_assert_str_eq(chat_error_message(bodies[k], strlen(bodies[k]), s.arena), "too long");
@@ -510,6 +539,7 @@ int main(void) {
     tcase_add_test(t, photos_are_found_by_item);
     tcase_add_test(t, replies_are_read_in_every_style);
     tcase_add_test(t, what_is_no_reply_is_unreadable);
+    tcase_add_test(t, random_damage_is_survived);
     tcase_add_test(t, error_bodies_give_one_short_line);
     tcase_add_test(t, base64_is_strict);
     tcase_add_test(t, vectors_come_in_the_order_of_the_texts);

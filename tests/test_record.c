@@ -217,9 +217,17 @@ START_TEST(everything_rejected_is_noticed) {
     record_world_serve(&w);
     RecordCount c;
     ck_assert_int_eq(record_all(&w.s, record_questions(&w, 200), 200, false, &c), E_RESOURCE);
-    ck_assert_ptr_nonnull(strstr(status_message(), "rejects every request"));
+    ck_assert_ptr_nonnull(strstr(status_message(), "8 requests in a row failed"));
     ck_assert_ptr_null(strstr(status_message(), RECORD_KEY)); /* the mock quotes what was sent */
     ck_assert_int_eq(shared(LLM_N_REQUESTS), 8);
+    ck_assert_int_eq(c.left, 192);
+    w.provider.base_url = mock_refused_url(w.server, "/v1"); /* nobody listens there */
+    w.s.http.max_attempts = 2;
+    w.s.retry_errors = true;
+    ck_assert_int_eq(record_all(&w.s, record_questions(&w, 200), 200, false, &c), E_RESOURCE);
+    ck_assert_ptr_nonnull(strstr(status_message(), "in a row failed"));
+    ck_assert_int_eq(c.http.by_fault[HTTP_CONNECT], 16);
+    ck_assert_double_eq(c.usd + c.usd_uncounted, 0); /* what never went out costs nothing */
     ck_assert_int_eq(c.left, 192);
 }
 END_TEST

@@ -84,10 +84,15 @@ START_TEST(from_questions_to_replayed_interests) {
     ItemInterests *items;
     MUST(interests_load(support_path(&w.base, "mined/interests.jsonl"), 6, false, w.base.arena, &items));
     for (int i = 0; i < 6; i++) ck_assert(items[i].n >= 3 && items[i].at[0].n_agree == 3);
+    const char *journal = support_path(&w.base, "cache/mini.jsonl.zst.journal"); /* a killed recording: replay says that there is more */
+    support_write(journal, "{\"key\":", 7);
+    ck_assert_int_eq(support_run(&w.base, arena_printf(w.base.arena, replay, w.base.dir, prompts, w.base.dir), &text), 0);
+    ck_assert_ptr_nonnull(strstr(text, "mini.jsonl.zst.journal: newer answers"));
     /* judging what was mined */
     int64_t before = requests();
     ck_assert_msg(record_program("03_record", "mock-a", "judge/v1", arena_printf(w.base.arena, "--max-usd 5 --interests '%s/mined' --max-items 4", w.base.dir), &text) == 0, "%s", text);
     ck_assert_int_gt(requests(), before + 12);
+    ck_assert(!path_exists(journal));
     ck_assert_int_ge(mock_shared(w.server)[LLM_N_SCHEMAS], 15);
     Responses *c;
     MUST(responses_open(support_path(&w.base, "cache"), w.base.arena, &c));

@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -50,14 +51,14 @@ typedef struct Run {
     Status status;
 } Run;
 
-static const char *const fault_names[N_HTTP_FAULTS] = {"none", "timeout", "connection", "reset", "cut", "busy", "broken", "denied", "refused"};
+static const char *const fault_names[N_HTTP_FAULTS] = {"none", "timeout", "connection", "reset", "cut", "busy", "broken", "denied", "untrusted", "refused"};
 
 const char *http_fault_name(HttpFault f) {
     REQUIRE((int)f >= 0 && f < N_HTTP_FAULTS, "fault %d", (int)f);
     return fault_names[f];
 }
 
-bool http_fault_may_pass(HttpFault f) { return f != HTTP_FINE && f != HTTP_DENIED && f != HTTP_REFUSED; }
+bool http_fault_may_pass(HttpFault f) { return f != HTTP_FINE && f != HTTP_DENIED && f != HTTP_UNTRUSTED && f != HTTP_REFUSED; }
 
 /* ---- one attempt */
 
@@ -132,6 +133,8 @@ static void launch(Run *r, Job *j) {
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https,http");
     curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+    const char *authorities = getenv("SSL_CERT_FILE"); /* as OpenSSL's own tools do; libcurl does not look by itself */
+    if (authorities && *authorities) curl_easy_setopt(c, CURLOPT_CAINFO, authorities);
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
@@ -165,7 +168,7 @@ static HttpFault classify(CURLcode rc, long status, const Job *j) {
     if (rc == CURLE_OPERATION_TIMEDOUT) return HTTP_TIMEOUT;
     if (rc == CURLE_COULDNT_CONNECT || rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_RESOLVE_PROXY || rc == CURLE_SSL_CONNECT_ERROR || rc == CURLE_PROXY)
         return HTTP_CONNECT;
-    if (rc == CURLE_PEER_FAILED_VERIFICATION || rc == CURLE_SSL_CACERT_BADFILE || rc == CURLE_UNSUPPORTED_PROTOCOL || rc == CURLE_URL_MALFORMAT) return HTTP_REFUSED;
+    if (rc == CURLE_PEER_FAILED_VERIFICATION || rc == CURLE_SSL_CACERT_BADFILE || rc == CURLE_UNSUPPORTED_PROTOCOL || rc == CURLE_URL_MALFORMAT) return HTTP_UNTRUSTED;
     if (rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR || rc == CURLE_GOT_NOTHING || (rc == CURLE_ABORTED_BY_CALLBACK && j->sends > 1)) return HTTP_RESET;
     if (rc != CURLE_OK || j->too_long) return HTTP_CUT;
     if (status >= 200 && status < 300) return HTTP_FINE;
@@ -215,7 +218,7 @@ static void settle(Run *r, Job *j, CURLcode rc) {
     redact(j->problem, strlen(j->problem), r->s->key);
     HttpResult result = {.fault = classify(rc, status, j), .status = (int)status, .body = j->body ? j->body : "", .n_body = j->n_body, .attempt = j->attempt};
     result.problem = rc == CURLE_OK ? "" : rc == CURLE_ABORTED_BY_CALLBACK ? "the connection was closed" : *j->problem ? j->problem : curl_easy_strerror(rc);
-    result.maybe_billed = j->sends > 0 && rc != CURLE_OK && result.fault != HTTP_CONNECT && result.fault != HTTP_REFUSED;
+    result.maybe_billed = j->sends > 0 && rc != CURLE_OK && result.fault != HTTP_CONNECT && result.fault != HTTP_UNTRUSTED;
     double wait = retry_after(j->retry_after, (int64_t)time(NULL));
     if (result.fault == HTTP_BUSY || result.fault == HTTP_BROKEN) hold_back(r, wait);
     result.stopping = r->stopping;

@@ -1,7 +1,7 @@
 /* llm/http.h -- many requests at once over libcurl's multi interface: bounded concurrency, rate limits, pauses and attempts. The only file of this room that opens a
  * socket, and only record.c calls it.
  *
- * TLS certificates and host names are verified. Proxies come from the environment (https_proxy, no_proxy). Redirects are not followed: a key goes where it was sent and nowhere
+ * TLS certificates and host names are verified (against the system's authorities, or the file SSL_CERT_FILE names). Proxies come from the environment (https_proxy, no_proxy). Redirects are not followed: a key goes where it was sent and nowhere
  * else. The key is put into a header when a request is sent; what a server answers is searched for it and every occurrence is made "[key]" before anybody sees it.
  */
 #ifndef DIGR_LLM_HTTP_H
@@ -21,6 +21,7 @@ typedef enum HttpFault {
     HTTP_BUSY,         /* 408, 409, 425, 429, 503, 529: later */
     HTTP_BROKEN,       /* other 5xx */
     HTTP_DENIED,       /* 401, 403 */
+    HTTP_UNTRUSTED,    /* no valid certificate, or a URL that libcurl cannot use */
     HTTP_REFUSED,      /* other 4xx, 3xx */
     N_HTTP_FAULTS
 } HttpFault;

@@ -93,8 +93,8 @@ RecordEstimate record_estimate(const RecordSettings *s, const RecordPlan *plan);
 void record_print_estimate(const RecordSettings *s, const RecordPlan *plan, const RecordEstimate *e);
 
 /* record_run -- asks. The journal stays open; journal_close follows whatever this returns. *count is filled in every case, and the ledger is written, before the
- * run, every ten seconds, and after it. E_USAGE: no key. E_RESOURCE: denied (401, 403), every request rejected, the cap reached, an interrupt, a full disk, or, with
- * stop_on_error, a question that failed. */
+ * run, every ten seconds, and after it. E_USAGE: no key. E_RESOURCE: denied (401, 403), no valid certificate, requests that fail one after another (8 before any answer,
+ * 64 later), the cap reached, an interrupt, a full disk, or, with stop_on_error, a question that failed. */
 Status record_run(const RecordSettings *s, const RecordPlan *plan, Journal *journal, RecordCount *count);
 
 /* record_all -- all of it, in that order, with messages for people: estimate before, counts after. Known is what s->responses holds. dry_run: nothing is asked, created or

@@ -12,7 +12,7 @@
 #include "llm/record_parts.h"
 #include "llm/vectors.h"
 
-enum { SHOWN_FAILURES = 10, HOPELESS = 8, LEDGER_EVERY_S = 10, SYNC_EVERY_S = 2 };
+enum { SHOWN_FAILURES = 10, HOPELESS_AT_FIRST = 8, HOPELESS_LATER = 64, LEDGER_EVERY_S = 10, SYNC_EVERY_S = 2 };
 
 typedef struct JobNote { double worst_usd; int malformed; } JobNote;
 
@@ -26,7 +26,7 @@ typedef struct Recording {
     const char *errors_path;
     JobNote *note;            /* one per request */
     int64_t n_jobs, next_job, settled;
-    int64_t rejected_in_row;  /* HTTP 4xx since the last answer */
+    int64_t failed_in_row;    /* requests since the last answer */
     double reserved_usd, start_s, synced_s, ledger_s;
     bool stop;
     Status status;            /* what ended the run, with its message kept apart: later failures must not replace it */
@@ -128,6 +128,10 @@ static HttpVerdict fail(Recording *r, int64_t job, RecordFailure failure, const 
         Status status = record_errors_add(r->errors_path, r->s, q, failure, result->status, result->attempt, message);
         if (status != OK) return give_up(r, status);
     }
+    if (++r->failed_in_row >= (r->count->answered > 0 ? HOPELESS_LATER : HOPELESS_AT_FIRST))
+        return give_up(r, FAIL(E_RESOURCE, "check the server, --model, the providers' file and --max-output-tokens; then run it again, with --retry-errors 1 if it was one of these",
+                               "%s: %lld requests in a row failed, the last one, item %s: %s: %s", r->s->provider->base_url, (long long)r->failed_in_row, first_of(r, job)->item,
+                               record_failure_name(failure), message));
     if (!r->s->stop_on_error) return HTTP_DONE;
     return give_up(r, FAIL(E_RESOURCE, "--on-error skip goes on and lists what failed", "item %s: %s: %s", first_of(r, job)->item, record_failure_name(failure), message));
 }
@@ -147,6 +151,7 @@ static HttpVerdict keep(Recording *r, const Question *q, Response *record) {
     Status status = journal_add(r->journal, record);
     if (status != OK) return give_up(r, status);
     r->count->answered++;
+    r->failed_in_row = 0;
     r->count->malformed += record->fault != NULL;
     r->settled++;
     return HTTP_DONE;
@@ -204,12 +209,11 @@ static HttpVerdict lost(Recording *r, int64_t job, const HttpResult *result, Are
                                "%s answers %d: the key is not accepted", s->provider->base_url, result->status)); /* its message may quote the key: not shown */
     }
     const char *message = result->status >= 300 ? arena_printf(arena, "HTTP %d%s%s", result->status, *said ? ": " : "", said) : result->problem;
-    if (result->fault == HTTP_REFUSED) {
-        HttpVerdict verdict = fail(r, job, FAIL_REJECTED, result, message);
-        if (verdict == HTTP_STOP || ++r->rejected_in_row < HOPELESS || r->count->answered > 0) return verdict;
-        return give_up(r, FAIL(E_RESOURCE, "check --model, the providers' file and --max-output-tokens; then run it again with --retry-errors 1",
-                               "%s rejects every request: %s", s->provider->base_url, message));
+    if (result->fault == HTTP_UNTRUSTED) {
+        r->count->left += size_of(r, job);
+        return give_up(r, FAIL(E_RESOURCE, "install ca-certificates, or correct the address in the providers' file", "%s: %s", s->provider->base_url, result->problem));
     }
+    if (result->fault == HTTP_REFUSED) return fail(r, job, FAIL_REJECTED, result, message);
     if (!result->last) return HTTP_AGAIN;
     if (result->stopping && result->attempt < s->http.max_attempts) {
         r->count->left += size_of(r, job);
