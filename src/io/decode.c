@@ -145,8 +145,8 @@ static bool gzip_trailer(Decoder *d) {
         int byte = i < held ? (int)(bits >> (8 * i) & 0xff) : next_byte(d);
         if (byte < 0) return truncated(d);
         trailer |= (uint64_t)byte << (8 * i);
+        if (i == 3 && (uint32_t)trailer != s->crc) return set_fault(d, DECODE_CORRUPT, "checksum of the text does not match"), false;
     }
-    if ((uint32_t)trailer != s->crc) return set_fault(d, DECODE_CORRUPT, "checksum of the text does not match"), false;
     if ((uint32_t)(trailer >> 32) != s->total_out) return set_fault(d, DECODE_CORRUPT, "length of the text does not match"), false;
     d->phase = GZIP_BETWEEN;
     return true;

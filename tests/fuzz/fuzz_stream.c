@@ -1,4 +1,4 @@
-/* tests/fuzz/fuzz_stream.c -- compressed sources: our decoder says whole, cut or damaged as zlib and zstd themselves do, and gives the same text.
+/* tests/fuzz/fuzz_stream.c -- compressed sources: our decoder takes what zlib and zstd themselves take, and gives the same text.
  *
  * First byte: how the rest is used. 0: as it is. 1, 2: as text that is packed (gzip, zstd), in as many members as the second byte says. 3, 4: packed, then cut at
  * a place that the third byte says; what comes out is the beginning. 5, 6: packed, and one byte changed; it is found out, or the text is the same. */
@@ -94,7 +94,8 @@ static Text check(Arena *arena, const uint8_t *data, size_t n, size_t step)
     if (expected.n == ROOM || got.n == ROOM) return got;
     if (expected.kind == DECODE_FINE) FUZZ_CHECK(got.n == expected.n && memcmp(got.at, expected.at, got.n) == 0, "%zu bytes, expected %zu", got.n, expected.n);
     else FUZZ_CHECK(memcmp(got.at, expected.at, got.n < expected.n ? got.n : expected.n) == 0, "the text before the fault differs");
-    FUZZ_CHECK(got.kind == expected.kind, "kind %d, expected %d", (int)got.kind, (int)expected.kind);
+    /* cut or damaged is told by whoever finds it first: igzip refuses an empty code at once, zlib wants to see what uses it */
+    FUZZ_CHECK((got.kind == DECODE_FINE) == (expected.kind == DECODE_FINE), "kind %d, expected %d", (int)got.kind, (int)expected.kind);
     check_lines(data, n, &got);
     return got;
 }
@@ -134,6 +135,7 @@ static void check_packed(Arena *arena, int mode, const uint8_t *data, size_t n)
     if (mode >= 5 && total > 0) packed[place % total] ^= (uint8_t)(change != 0 ? change : 1);
     Text got = check(arena, packed, total, 1 + change * 37);
     if (mode <= 2) FUZZ_CHECK(got.kind == DECODE_FINE && got.n == n && memcmp(got.at, data, n) == 0, "packed text came back as %zu of %zu bytes", got.n, n);
+    if (mode == 3 || mode == 4) FUZZ_CHECK(got.kind != DECODE_CORRUPT, "what is only cut is called damaged");
     if (mode >= 3 && content_form(packed, total) != FORM_TEXT && content_form(packed, total) != FORM_EMPTY && content_form(packed, total) != FORM_MARKUP)
         FUZZ_CHECK(got.kind != DECODE_FINE || (got.n <= n && memcmp(got.at, data, got.n) == 0), "a fault went by unnoticed");
 }
