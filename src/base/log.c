@@ -10,11 +10,18 @@
 
 static const char *log_program = "digr";
 static bool log_quiet;
+static double opened_s;
 
 void log_open(const char *program, bool quiet)
 {
     log_program = program;
     log_quiet = quiet;
+    opened_s = time_now_s();
+}
+
+double log_opened_s(void)
+{
+    return opened_s;
 }
 
 double time_now_s(void)

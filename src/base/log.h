@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 void log_open(const char *program, bool quiet); /* program: a literal such as "08_sft" */
+double log_opened_s(void); /* time_now_s() of log_open, 0 before it: when the program began */
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

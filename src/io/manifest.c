@@ -27,7 +27,7 @@ Manifest *manifest_begin(const char *program, cJSON *options)
     Arena *arena = arena_create("manifest");
     Manifest *m = ARENA_NEW(arena, Manifest, 1);
     m->arena = arena;
-    m->start_s = time_now_s();
+    m->start_s = log_opened_s() > 0 ? log_opened_s() : time_now_s(); /* some stages list their inputs when the work is done */
     m->tree = cJSON_CreateObject();
     (void)cJSON_AddStringToObject(m->tree, "program", program);
     (void)cJSON_AddItemToObject(m->tree, "options", options);

@@ -55,6 +55,7 @@ KvCache *kvcache_open(Decoder *d, Backend *be, const KvWeights *weights, int64_t
     c->hidden = kvcache_new_real(c, padded * f->C);
     c->r = kvcache_new_real(c, max_rows);
     c->last_q = kvcache_new_real(c, max_rows * (f->H * f->D + 2 * width));
+    c->last_att = kvcache_new_real(c, max_rows * f->H * f->D);
     c->logits = kvcache_new_real(c, max_rows * f->V);
     c->token = new_i32(c, most);
     c->pos = new_i32(c, most);
@@ -90,7 +91,7 @@ void kvcache_destroy(KvCache *c)
             be->release(be, c->suffix_v[i][l]);
         }
     }
-    void *all[] = {c->x, c->hidden, c->r, c->last_q, c->logits, c->token, c->pos, c->owner, c->row, c->prefix_offset};
+    void *all[] = {c->x, c->hidden, c->r, c->last_q, c->last_att, c->logits, c->token, c->pos, c->owner, c->row, c->prefix_offset};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) be->release(be, all[i]);
     arena_destroy(c->arena);
 }

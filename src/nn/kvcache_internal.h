@@ -36,7 +36,7 @@ struct KvCache {
     real **prefix_k, **prefix_v;       /* (L) each (max_prompt, Hkv*D) */
     real **suffix_k[2], **suffix_v[2]; /* (L) each (rows, n_new, Hkv*D), of even and odd steps */
     real *x, *hidden, *r, *logits;     /* (rows,C), (rows,C), (rows), (rows,V) */
-    real *last_q;                      /* (rows,(H+2Hkv)D) projections of each prompt's last token */
+    real *last_q, *last_att;           /* (rows,(H+2Hkv)D), (rows,H*D) projections of each prompt's last token; its attention in the last layer */
     int32_t *token, *pos, *owner, *row, *prefix_offset; /* backend */
     int32_t *h_token, *h_pos, *h_row, *h_offset;        /* host */
 };

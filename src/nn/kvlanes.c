@@ -212,7 +212,7 @@ static void chunk_logits(KvCache *c, int64_t at, int64_t n)
 
 /* --- prompts --------------------------------------------------------------------------------------------------- */
 
-/* Prompts [b0,b1) to the prefix, and their last rows to x and last_q of the cache. */
+/* Prompts [b0,b1) to the prefix, and what their last rows bring to the rest of the last layer to x and last_att of the cache. */
 static void prefill_chunk(KvCache *c, const Packed *pk, int64_t b0, int64_t b1)
 {
     Backend *be = c->be;
@@ -232,11 +232,14 @@ static void prefill_chunk(KvCache *c, const Packed *pk, int64_t b0, int64_t b1)
                       w->lse);
         chunk_after_attention(c, l, n);
     }
-    for (int64_t b = b0; b < b1; b++) {
+    for (int64_t b = b0; b < b1; b++) { /* while the chunk's keys and values are in the cache */
         const int64_t last = w->offset[b - b0 + 1] - 1;
         memcpy(c->x + b * f->C, w->x + last * f->C, (size_t)f->C * sizeof(real));
         memcpy(c->last_q + b * ld, w->qkv + last * ld, (size_t)ld * sizeof(real));
+        c->owner[b] = (int32_t)b;
     }
+    be->attention_decode(be, b1 - b0, f->H, f->Hkv, f->D, (real)(1.0 / sqrt((double)f->D)), c->last_q + b0 * ld, ld, c->owner + b0, c->prefix_offset,
+                         c->prefix_k[f->L - 1], c->prefix_v[f->L - 1], 0, 0, NULL, NULL, c->last_att + b0 * HD);
 }
 
 /* The rest of the last layer, for the last row of every prompt. */
@@ -244,14 +247,12 @@ static void finish_prompts(KvCache *c)
 {
     KvChunk *w = &c->chunk;
     const DecoderConfig *f = &c->d->config;
-    const int64_t L = f->L - 1, ld = (f->H + 2 * f->Hkv) * f->D;
-    for (int64_t b = 0; b < c->B; b++) c->owner[b] = (int32_t)b;
+    const int64_t HD = f->H * f->D;
     for (int64_t at = 0; at < c->B; at += w->capacity) {
         const int64_t n = c->B - at < w->capacity ? c->B - at : w->capacity;
         memcpy(w->x, c->x + at * f->C, (size_t)(n * f->C) * sizeof(real));
-        c->be->attention_decode(c->be, n, f->H, f->Hkv, f->D, (real)(1.0 / sqrt((double)f->D)), c->last_q + at * ld, ld, c->owner + at, c->prefix_offset,
-                                c->prefix_k[L], c->prefix_v[L], 0, 0, NULL, NULL, w->att);
-        chunk_after_attention(c, L, n);
+        memcpy(w->att, c->last_att + at * HD, (size_t)(n * HD) * sizeof(real));
+        chunk_after_attention(c, f->L - 1, n);
         chunk_logits(c, at, n);
     }
 }

@@ -9,7 +9,7 @@
 #include "tensor/panel.h"
 
 /* y = w * x / rms(x); y may be x */
-static inline void norm_row(int64_t n, const real *x, const real *w, real eps, real *y)
+static inline __attribute__((always_inline)) void norm_row(int64_t n, const real *x, const real *w, real eps, real *y)
 {
     real sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -37,7 +37,7 @@ void panel_rope_table(int64_t positions, int64_t D, double theta, real *table)
 }
 
 /* co: cosines of the position's angles, then sines */
-static inline void turn(int64_t half, const real *co, real *u)
+static inline __attribute__((always_inline)) void turn(int64_t half, const real *co, real *u)
 {
     const real *si = co + half;
     real *v = u + half;
@@ -49,16 +49,27 @@ static inline void turn(int64_t half, const real *co, real *u)
     }
 }
 
+/* One row; D is known to the compiler where the caller's is. */
+static inline __attribute__((always_inline)) void heads_of_row(const PanelHeads *f, int64_t D, const real *co, real *x)
+{
+    for (int64_t h = 0; h < f->H + f->Hkv; h++, x += D) {
+        if (f->qn != NULL) norm_row(D, x, h < f->H ? f->qn : f->kn, f->eps, x);
+        turn(D / 2, co, x);
+    }
+}
+
 void panel_heads(const PanelHeads *f, int64_t m, const int32_t *pos, real *qkv, real *k, real *v, int64_t ldkv)
 {
     const int64_t D = f->D, q = f->H * D, kv = f->Hkv * D, ld = q + 2 * kv;
     for (int64_t t = 0; t < m; t++, qkv += ld) {
         const real *co = f->rope + pos[t] * D;
         for (int64_t i = 0; f->bias != NULL && i < ld; i++) qkv[i] += f->bias[i];
-        for (int64_t h = 0; h < f->H + f->Hkv; h++) {
-            real *x = qkv + h * D;
-            if (f->qn != NULL) norm_row(D, x, h < f->H ? f->qn : f->kn, f->eps, x);
-            turn(D / 2, co, x);
+        if (D == 32) {
+            heads_of_row(f, 32, co, qkv);
+        } else if (D == 64) {
+            heads_of_row(f, 64, co, qkv);
+        } else {
+            heads_of_row(f, D, co, qkv);
         }
         memcpy(k + t * ldkv, qkv + q, (size_t)kv * sizeof(real));
         memcpy(v + t * ldkv, qkv + q + kv, (size_t)kv * sizeof(real));
