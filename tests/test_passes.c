@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "data/ahead.h"
+#include "data/textspool.h"
 
 /* A world of a few active users and items and many rare ones, with duplicates, repeats, equal times, unusable lines and missing metadata. */
 static void write_world(uint64_t seed)
@@ -61,6 +62,33 @@ START_TEST(two_passes_give_the_data_set_of_one)
         ck_assert_double_gt(meta_number("one", "filter.0.interactions"), 4000);
         ck_assert_double_lt(meta_number("two", "filter.1.interactions"), meta_number("two", "filter.0.interactions")); /* something was passed over */
     }
+}
+END_TEST
+
+START_TEST(texts_in_a_file_stay_where_they_are)
+{
+    enum { TEXTS = 20000 };
+    TextSpool *spool;
+    const char **copy = ARENA_NEW(arena, const char *, TEXTS);
+    ck_assert_int_eq(textspool_open(in_scratch("raw"), arena, &spool), OK);
+    char text[1200];
+    int64_t bytes = 0;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < TEXTS; i++) {
+            const int n = snprintf(text, sizeof text, "%d%*s", i, i % 1000, "end");
+            if (round == 0) {
+                ck_assert_int_eq(textspool_keep(spool, text, (size_t)n, &copy[i]), OK);
+                bytes += n + 1;
+            } else {
+                ck_assert_str_eq(copy[i], text);
+            }
+            if (i % 777 == 0) textspool_rest(spool);
+        }
+        ck_assert_int_eq(textspool_bytes(spool), bytes);
+    }
+    textspool_close(spool);
+    ck_assert_int_eq(rmdir(in_scratch("raw")), 0); /* the file had no name: nothing is left */
+    ck_assert_int_eq(textspool_open(in_scratch("no/such/folder"), arena, &spool), E_RESOURCE);
 }
 END_TEST
 
@@ -140,6 +168,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, prepare_setup, prepare_teardown);
     tcase_add_loop_test(t, two_passes_give_the_data_set_of_one, 0, (int)(sizeof cases / sizeof *cases));
+    tcase_add_test(t, texts_in_a_file_stay_where_they_are);
     tcase_add_test(t, without_a_core_one_pass_is_enough);
     tcase_add_test(t, a_cut_file_is_told_in_the_first_pass);
     tcase_add_test(t, counts_are_those_of_the_ids);

@@ -18,11 +18,12 @@ const char *export_user_id(const Intake *c, int64_t user) { return c->user_id ? 
 
 cJSON *export_text_counts(const Intake *c, const Numbering *items) {
     cJSON *counts = cJSON_CreateObject();
-    for (int t = 0; t < TEXTS; t++) {
-        int64_t n = 0;
-        for (int64_t i = 0; i < items->count; i++) n += *item_text(&c->text[items->source[i]], t) != '\0';
-        cJSON_AddNumberToObject(counts, text_names[t], (double)n);
+    int64_t n[TEXTS] = {0};
+    for (int64_t i = 0; i < items->count; i++) {
+        for (int t = 0; t < TEXTS; t++) n[t] += *item_text(&c->text[items->source[i]], t) != '\0';
+        intake_texts_read(c, i);
     }
+    for (int t = 0; t < TEXTS; t++) cJSON_AddNumberToObject(counts, text_names[t], (double)n[t]);
     return counts;
 }
 
@@ -38,6 +39,7 @@ static Status write_items(const Intake *c, const Numbering *items, FILE *f) {
         if (!text) return FAIL(E_RESOURCE, NULL, "out of memory while writing item %lld", (long long)i);
         fprintf(f, "%s\n", text);
         cJSON_free(text);
+        intake_texts_read(c, i);
     }
     return OK;
 }

@@ -160,11 +160,17 @@ static void filter_items(Intake *c, const FilterSettings *f, const bool *describ
     if (strcmp(f->items, "with-metadata") == 0) keep_items(c, described, "items without metadata dropped");
     bool *good = ARENA_NEW(c->arena, bool, n);
     if (strcmp(f->items, "titled") == 0) {
-        for (int64_t i = 0; i < n; i++) good[i] = strlen(intake_text(c, i)->title) > 1;
+        for (int64_t i = 0; i < n; i++) {
+            good[i] = strlen(intake_text(c, i)->title) > 1;
+            intake_texts_read(c, i);
+        }
         keep_items(c, good, "untitled items dropped");
     }
     if (f->title_words > 0) {
-        for (int64_t i = 0; i < n; i++) good[i] = count_words(intake_text(c, i)->title) <= f->title_words;
+        for (int64_t i = 0; i < n; i++) {
+            good[i] = count_words(intake_text(c, i)->title) <= f->title_words;
+            intake_texts_read(c, i);
+        }
         keep_items(c, good, arena_printf(c->arena, "titles over %lld words dropped", (long long)f->title_words));
     }
 }

@@ -24,7 +24,7 @@ typedef struct ReadSettings {
 } ReadSettings;
 
 /* Two passes over the reviews (data/ahead.h) read a file of any size in the memory of its ids: events that cannot be in the core, and ids without others, are
- * never kept. Texts are kept of items in the core of what was read only, but those are in memory whole: about a KiB an item. The data set is the same. The step "read" has the counts of the whole file; what follows it
+ * never kept. Texts are kept of items in the core of what was read only, in a file of the output folder (textspool.h). The data set is the same. The step "read" has the counts of the whole file; what follows it
  * (duplicates, repeats, the rounds of the core) is counted among the events that were kept. settings NULL: one pass. */
 Status import_amazon(Intake *c, const char *reviews, const char *meta, MetaSyntax syntax, const char *captions, const ReadSettings *settings);
 

@@ -33,10 +33,25 @@ void intake_reserve(Intake *c, int64_t n) {
     c->event_capacity = (size_t)(n > 0 ? n : 1);
 }
 
+/* A copy in the spool; NULL when there is none, or no longer: then memory has to do. */
+static const char *keep_on_disk(Intake *c, const char *text, size_t n) {
+    if (!c->counted_ahead || !c->spool_dir) return NULL;
+    const char *copy;
+    Status status = c->spool ? OK : textspool_open(c->spool_dir, c->arena, &c->spool);
+    if (status == OK) status = textspool_keep(c->spool, text, n, &copy);
+    if (status == OK) return copy;
+    log_warn("%s; the other texts are kept in memory", status_message());
+    status_clear();
+    c->spool_dir = NULL;
+    return NULL;
+}
+
 const char *intake_keep_text(Intake *c, const char *text) {
     enum { SLAB_BYTES = 1 << 18 };
     const size_t n = strlen(text) + 1;
     if (n == 1) return "";
+    const char *on_disk = keep_on_disk(c, text, n - 1);
+    if (on_disk) return on_disk;
     if (n > SLAB_BYTES / 16) return arena_strdup(c->arena, text);
     if (n > c->slab_left) {
         c->slab = arena_alloc_raw(c->arena, SLAB_BYTES, 1);
@@ -47,6 +62,16 @@ const char *intake_keep_text(Intake *c, const char *text) {
     c->slab += n;
     c->slab_left -= n;
     return copy;
+}
+
+void intake_texts_read(const Intake *c, int64_t i) {
+    enum { EVERY = 1 << 9 }; /* the system maps up to 64 KiB around a page that is read */
+    if (c->spool && i % EVERY == EVERY - 1) textspool_rest(c->spool);
+}
+
+void intake_close(Intake *c) {
+    textspool_close(c->spool);
+    c->spool = NULL;
 }
 
 ItemText *intake_text(Intake *c, int64_t item) {

@@ -13,6 +13,7 @@
 #include "data/dataset.h"
 #include "data/ledger.h"
 #include "data/strtable.h"
+#include "data/textspool.h"
 
 typedef struct Event {
     int32_t user, item;
@@ -31,6 +32,8 @@ typedef struct Intake {
     size_t event_capacity, text_capacity;
     char *slab;           /* where intake_keep_text puts the next text */
     size_t slab_left;
+    const char *spool_dir; /* where texts are kept in a file while large sources are read in two passes; NULL: in memory */
+    TextSpool *spool;      /* whoever created the intake calls intake_close */
     ItemText *text;       /* (items) NULL id: the source has no line for this item */
     int64_t n_text;       /* items with room in `text` */
     const char *item_id_kind; /* "asin" | "source number" */
@@ -50,8 +53,12 @@ void intake_add_event(Intake *c, int64_t user, int64_t item, int64_t time_s);
 void intake_reserve(Intake *c, int64_t n);
 /* intake_text -- the text slot of an item, zeroed at first (grows). */
 ItemText *intake_text(Intake *c, int64_t item);
-/* intake_keep_text -- a copy that lives as long as the intake, and costs its length. */
+/* intake_keep_text -- a copy that lives as long as the intake, and costs its length: of memory, or with counted_ahead and a spool_dir of disk (textspool.h). */
 const char *intake_keep_text(Intake *c, const char *text);
+/* intake_texts_read -- to be called after the texts of item number `i` of a loop were read: lets go of spooled pages now and then. */
+void intake_texts_read(const Intake *c, int64_t i);
+/* intake_close -- frees what is not in the arena; its steps stay the caller's. */
+void intake_close(Intake *c);
 /* intake_step -- record counts of users and items that still have events, under a name. */
 void intake_step(Intake *c, const char *name);
 /* intake_step_counts -- the same with counts made elsewhere. */

@@ -234,10 +234,10 @@ static Status check_expected(const Prepare *p) {
 static Status prepare_all(Prepare *p) {
     Intake *c = p->intake;
     p->filter = filter_resolve(&p->settings->filter, &p->entry->filter, p->form == SOURCE_RAW);
-    Status read = read_source(p);
-    p->n_read = c->n_events;
     TRY(dir_make(p->out));
-    if (read != OK) return read;
+    c->spool_dir = p->out;
+    TRY(read_source(p));
+    p->n_read = c->n_events;
     TRY(ledger_write(c->ledger, p->out));
     TRY(ledger_check(c->ledger, p->settings->max_loss, p->out));
     const bool *described = filter_described(c);
@@ -266,6 +266,7 @@ Status prepare_dataset(const RegistryEntry *entry, const char *raw, const Prepar
     p.intake = intake_create(arena, ledger_create(arena));
     status = prepare_all(&p);
     manifest_note_bool(manifest, "simulated", marked.simulated);
+    intake_close(p.intake);
     if (status == OK) log_info("peak memory %lld MiB", (long long)(peak_memory_bytes() >> 20));
     cJSON_Delete(p.intake->steps);
     arena_destroy(arena);
