@@ -28,7 +28,8 @@ bool cpu_bf16_available(void)
 
 BF16_INLINE __mmask16 lanes_mask(int64_t n)
 {
-    return n >= LANES ? (__mmask16)0xffff : n <= 0 ? (__mmask16)0 : (__mmask16)((1u << n) - 1);
+    if (n <= 0) return 0;
+    return (__mmask16)(n >= LANES ? 0xffffu : (1u << n) - 1);
 }
 
 /* Sixteen pairs: two neighbours in a row of n left. */

@@ -90,7 +90,8 @@ void panel_bf16_pack(const PanelMatrix *w, const void *W)
 
 BF16_INLINE __mmask16 lanes_mask(int64_t n)
 {
-    return n >= LANES ? (__mmask16)0xffff : n <= 0 ? (__mmask16)0 : (__mmask16)((1u << n) - 1);
+    if (n <= 0) return 0;
+    return (__mmask16)(n >= LANES ? 0xffffu : (1u << n) - 1);
 }
 
 BF16_TARGET static void pack_rows(int64_t m, int64_t k, const float *A, int64_t lda, uint32_t *out)
