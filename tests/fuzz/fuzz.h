@@ -17,8 +17,8 @@
 #include "base/arena.h"
 
 #define FUZZ_TARGETS(X) \
-    X(amazon) X(answer) X(content) X(csv) X(fieldscan) X(jsonl) X(lcrec) X(minionerec) X(npy) X(pyliteral) X(recbole) X(responses) X(safetensors) X(sasrec) \
-    X(sequences) X(stream) X(text)
+    X(amazon) X(answer) X(content) X(csv) X(fieldscan) X(jsonl) X(lcrec) X(minionerec) X(npy) X(providers) X(pyliteral) X(recbole) X(reply) X(responses) \
+    X(safetensors) X(sasrec) X(sequences) X(stream) X(text)
 
 #define FUZZ_DECLARE(name) void fuzz_##name(const uint8_t *data, size_t n);
 FUZZ_TARGETS(FUZZ_DECLARE)
