@@ -108,8 +108,8 @@ static real softmax_row(int64_t n, int64_t pad, real *x)
 /* Query rows [i0,i1) of head h in the sequence that begins at row `first`. */
 static void forward_block(const Attention *a, int64_t first, int64_t n, int64_t h, int64_t i0, int64_t i1, AttentionScratch *s)
 {
-    const int64_t D = a->D, pad = round_up(i1, LANES), ld = round_up(n, PAD);
-    cpu_gemm_block(false, i1 - i0, i1, D, a->q + (first + i0) * a->ldq + h * D, a->ldq, s->kt, D * GEMM_COLS, a->scale, 0, s->p, ld,
+    const int64_t D = a->D, pad = round_up(i1, LANES), ld = round_up(n, PAD), wide = round_up(i1, GEMM_COLS); /* whole tiles, masked below */
+    cpu_gemm_block(false, i1 - i0, wide, D, a->q + (first + i0) * a->ldq + h * D, a->ldq, s->kt, D * GEMM_COLS, a->scale, 0, s->p, ld,
                    s->packed_a, s->tile);
     for (int64_t i = i0; i < i1; i++) {
         real *p = s->p + (i - i0) * ld;
@@ -167,10 +167,11 @@ static void backward_row(const Attention *a, int64_t first, int64_t h, int64_t i
 static void backward_block(const Attention *a, int64_t first, int64_t n, int64_t h, int64_t i0, int64_t i1, AttentionScratch *s)
 {
     const int64_t D = a->D, pad = round_up(i1, LANES), ld = round_up(n, PAD), rows = i1 - i0, g = h * a->Hkv / a->H;
+    const int64_t wide = round_up(i1, GEMM_COLS); /* whole tiles, masked in backward_row */
     const real *q = a->q + (first + i0) * a->ldq + h * D, *d = a->dout + ((first + i0) * a->H + h) * D;
     real *dk = a->dk + first * a->lddkv + g * D, *dv = a->dv + first * a->lddkv + g * D;
-    cpu_gemm_block(false, rows, i1, D, q, a->ldq, s->kt, D * GEMM_COLS, a->scale, 0, s->p, ld, s->packed_a, s->tile);
-    cpu_gemm_block(false, rows, i1, D, d, a->H * D, s->vt, D * GEMM_COLS, 1, 0, s->dp, ld, s->packed_a, s->tile);
+    cpu_gemm_block(false, rows, wide, D, q, a->ldq, s->kt, D * GEMM_COLS, a->scale, 0, s->p, ld, s->packed_a, s->tile);
+    cpu_gemm_block(false, rows, wide, D, d, a->H * D, s->vt, D * GEMM_COLS, 1, 0, s->dp, ld, s->packed_a, s->tile);
     for (int64_t i = i0; i < i1; i++) {
         backward_row(a, first, h, i, pad, s->p + (i - i0) * ld, s->dp + (i - i0) * ld, s->keep);
     }

@@ -3,7 +3,8 @@
  * Written here rather than called from a BLAS so that all kernels share one thread pool, attention can use the same tiles on matrices that
  * fit in L1, the widest vectors of the processor are used whatever BLAS is installed, and results depend on nothing but inputs.
  *
- * B is packed into panels of COLS columns (zero-padded), A only when it is transposed or short. C tiles at the edge go through a small copy.
+ * B is packed into panels of COLS columns (zero-padded), A into panels of ROWS rows when it is transposed. Tiles of fewer rows have kernels of their own;
+ * tiles of fewer columns go through a small copy.
  *
  * Deviations from the paper: none.
  */
@@ -55,47 +56,62 @@ void cpu_pack_b(bool tb, int64_t kc, int64_t nc, const real *B, int64_t ldb, rea
     }
 }
 
-/* out: panels of ROWS rows of op(A), each (kc,ROWS) contiguous; rows past the end are zero. */
-static void pack_a(bool ta, int64_t mc, int64_t kc, const real *A, int64_t lda, real *out)
+/* out: panels of ROWS rows of op(A) = A^T, each (kc,ROWS) contiguous; rows past the end are zero. */
+static void pack_a(int64_t mc, int64_t kc, const real *A, int64_t lda, real *out)
 {
-    const int64_t whole = ta ? mc / GEMM_ROWS * GEMM_ROWS : 0;
+    const int64_t whole = mc / GEMM_ROWS * GEMM_ROWS;
     for (int64_t p = 0; p < kc && whole > 0; p++) {
         const real *src = A + p * lda, *ahead = A + (p + AHEAD < kc ? p + AHEAD : p) * lda;
         real *dst = out + p * GEMM_ROWS;
         for (int64_t i = 0; i < whole; i += 64 / (int)sizeof(real)) __builtin_prefetch(ahead + i); /* short pieces far apart */
         for (int64_t i = 0; i < whole; i += GEMM_ROWS, dst += kc * GEMM_ROWS) memcpy(dst, src + i, GEMM_ROWS * sizeof(real));
     }
-    for (int64_t i0 = whole; i0 < mc; i0 += GEMM_ROWS) {
-        const int64_t h = mc - i0 < GEMM_ROWS ? mc - i0 : GEMM_ROWS;
-        real *panel = out + i0 * kc;
-        if (h < GEMM_ROWS) memset(panel, 0, (size_t)(kc * GEMM_ROWS) * sizeof(real));
-        for (int64_t i = 0; i < h; i++) {
-            for (int64_t p = 0; p < kc; p++) panel[p * GEMM_ROWS + i] = ta ? A[p * lda + i0 + i] : A[(i0 + i) * lda + p];
-        }
-    }
+    if (whole == mc) return;
+    real *panel = out + whole * kc;
+    memset(panel, 0, (size_t)(kc * GEMM_ROWS) * sizeof(real));
+    for (int64_t p = 0; p < kc; p++) memcpy(panel + p * GEMM_ROWS, A + p * lda + whole, (size_t)(mc - whole) * sizeof(real));
 }
 
 /* The lines of a tile of C, before its product is computed. */
-static void prefetch_tile(const real *c, int64_t ldc)
+static void prefetch_tile(const real *c, int64_t ldc, int64_t h)
 {
-    for (int64_t i = 0; i < GEMM_ROWS; i++) {
+    for (int64_t i = 0; i < h; i++) {
         __builtin_prefetch(c + i * ldc, 1);
         __builtin_prefetch(c + i * ldc + GEMM_COLS - 1, 1);
     }
 }
 
-/* One tile whose h x w corner counts. */
+/* A tile of h rows. */
+static void rows_tile(int64_t h, int64_t k, const real *a, int64_t rs, int64_t cs, const real *b, real alpha, real beta, real *C, int64_t ldc)
+{
+    if (h == GEMM_ROWS) {
+        gemm_tile(k, a, rs, cs, b, alpha, beta, C, ldc);
+        return;
+    }
+    if (h & 8) {
+        gemm_tile_8(k, a, rs, cs, b, alpha, beta, C, ldc);
+        a += 8 * rs;
+        C += 8 * ldc;
+    }
+    if (h & 4) {
+        gemm_tile_4(k, a, rs, cs, b, alpha, beta, C, ldc);
+        a += 4 * rs;
+        C += 4 * ldc;
+    }
+    if (h & 2) {
+        gemm_tile_2(k, a, rs, cs, b, alpha, beta, C, ldc);
+        a += 2 * rs;
+        C += 2 * ldc;
+    }
+    if (h & 1) gemm_tile_1(k, a, rs, cs, b, alpha, beta, C, ldc);
+}
+
+/* A tile of h rows whose first w columns count. */
 static void edge_tile(int64_t k, const real *a, int64_t rs, int64_t cs, const real *b, real alpha, real beta, real *C,
                       int64_t ldc, int64_t h, int64_t w, real *tile)
 {
-    gemm_tile(k, a, rs, cs, b, 1, 0, tile, GEMM_COLS);
-    for (int64_t i = 0; i < h && w == GEMM_COLS; i++) {
-        for (int64_t j = 0; j < GEMM_COLS; j++) {
-            const real new = alpha * tile[i * GEMM_COLS + j];
-            C[i * ldc + j] = beta == 0 ? new : new + beta * C[i * ldc + j];
-        }
-    }
-    for (int64_t i = 0; i < h && w < GEMM_COLS; i++) {
+    rows_tile(h, k, a, rs, cs, b, 1, 0, tile, GEMM_COLS);
+    for (int64_t i = 0; i < h; i++) {
         for (int64_t j = 0; j < w; j++) {
             const real new = alpha * tile[i * GEMM_COLS + j];
             C[i * ldc + j] = beta == 0 ? new : new + beta * C[i * ldc + j];
@@ -106,27 +122,19 @@ static void edge_tile(int64_t k, const real *a, int64_t rs, int64_t cs, const re
 void cpu_gemm_block(bool ta, int64_t mc, int64_t nc, int64_t kc, const real *A, int64_t lda, const real *b, int64_t panel,
                     real alpha, real beta, real *C, int64_t ldc, real *packed_a, real *tile)
 {
-    const int64_t whole = ta ? 0 : mc / GEMM_ROWS * GEMM_ROWS; /* rows that are read in place */
-    if (whole < mc) pack_a(ta, mc - whole, kc, ta ? A : A + whole * lda, lda, packed_a);
+    if (ta) pack_a(mc, kc, A, lda, packed_a);
+    const int64_t rs = ta ? 1 : lda, cs = ta ? GEMM_ROWS : 1;
     for (int64_t j = 0; j < nc; j += GEMM_COLS, b += panel) {
         const int64_t w = nc - j < GEMM_COLS ? nc - j : GEMM_COLS;
         for (int64_t i = 0; i < mc; i += GEMM_ROWS) {
             const int64_t h = mc - i < GEMM_ROWS ? mc - i : GEMM_ROWS;
+            const real *a = ta ? packed_a + i * kc : A + i * lda;
             real *c = C + i * ldc + j;
-            if (w == GEMM_COLS && h == GEMM_ROWS) prefetch_tile(c, ldc);
-            if (i < whole) {
-                if (w == GEMM_COLS) {
-                    gemm_tile(kc, A + i * lda, lda, 1, b, alpha, beta, c, ldc);
-                } else {
-                    edge_tile(kc, A + i * lda, lda, 1, b, alpha, beta, c, ldc, h, w, tile);
-                }
+            if (w == GEMM_COLS) {
+                prefetch_tile(c, ldc, h);
+                rows_tile(h, kc, a, rs, cs, b, alpha, beta, c, ldc);
             } else {
-                const real *a = packed_a + (i - whole) * kc;
-                if (w == GEMM_COLS && h == GEMM_ROWS) {
-                    gemm_tile(kc, a, 1, GEMM_ROWS, b, alpha, beta, c, ldc);
-                } else {
-                    edge_tile(kc, a, 1, GEMM_ROWS, b, alpha, beta, c, ldc, h, w, tile);
-                }
+                edge_tile(kc, a, rs, cs, b, alpha, beta, c, ldc, h, w, tile);
             }
         }
     }

@@ -47,7 +47,7 @@ void cpu_gemm_serial(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alp
 /* Its two halves, for kernels that use a packed matrix more than once.
  * cpu_pack_b: op(B) (kc,nc) into panels of GEMM_COLS columns, each (kc,GEMM_COLS) contiguous, the last one padded with zeros.
  * cpu_gemm_block: C (mc,nc) = alpha op(A) (mc,kc) B + beta C, panels of B `panel` elements apart (only their first kc rows are used);
- * packed_a: kc * (mc + GEMM_ROWS) elements when ta, else kc * GEMM_ROWS; tile: GEMM_ROWS * GEMM_COLS elements. */
+ * packed_a: kc * (mc + GEMM_ROWS) elements when ta, else unused; tile: GEMM_ROWS * GEMM_COLS elements. */
 void cpu_pack_b(bool tb, int64_t kc, int64_t nc, const real *B, int64_t ldb, real *out);
 void cpu_gemm_block(bool ta, int64_t mc, int64_t nc, int64_t kc, const real *A, int64_t lda, const real *b, int64_t panel,
                     real alpha, real beta, real *C, int64_t ldc, real *packed_a, real *tile);

@@ -19,6 +19,10 @@ enum {
 
 typedef real GemmVec __attribute__((vector_size(GEMM_VEC_BYTES), aligned(sizeof(real)), may_alias));
 
+#define GEMM_EACH_1(X) X(0)
+#define GEMM_EACH_2(X) GEMM_EACH_1(X) X(1)
+#define GEMM_EACH_4(X) GEMM_EACH_2(X) X(2) X(3)
+#define GEMM_EACH_8(X) GEMM_EACH_6(X) X(6) X(7)
 #define GEMM_EACH_6(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define GEMM_EACH_12(X) GEMM_EACH_6(X) X(6) X(7) X(8) X(9) X(10) X(11)
 
@@ -60,6 +64,10 @@ typedef real GemmVec __attribute__((vector_size(GEMM_VEC_BYTES), aligned(sizeof(
         }                                                                                                                    \
     }
 
+GEMM_DEFINE(gemm_tile_1, GEMM_EACH_1)
+GEMM_DEFINE(gemm_tile_2, GEMM_EACH_2)
+GEMM_DEFINE(gemm_tile_4, GEMM_EACH_4)
+GEMM_DEFINE(gemm_tile_8, GEMM_EACH_8)
 GEMM_DEFINE(gemm_tile_6, GEMM_EACH_6)
 GEMM_DEFINE(gemm_tile_12, GEMM_EACH_12)
 
