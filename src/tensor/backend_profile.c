@@ -265,6 +265,7 @@ void backend_profile_print(const Backend *be, FILE *out, int64_t steps, double s
 {
     const Profile *of = be->self;
     Profile sum = *of;
+    for (int op = 0; op < N_OPS; op++) sum.seconds[op] *= be->lanes; /* these had all threads */
     double step_ms = 1e3 * seconds / (double)steps * be->lanes, inside = 0;
     for (int i = 0; of->lane != NULL && i < be->lanes; i++) {
         const Profile *lane = of->lane[i]->self;
@@ -282,7 +283,7 @@ void backend_profile_print(const Backend *be, FILE *out, int64_t steps, double s
         const double ms = 1e3 * sum.seconds[top] / (double)steps;
         fprintf(out, "%-20s %10.0f %10.3f %6.1f%%", NAMES[top], (double)sum.calls[top] / (double)steps, ms, 100 * ms / step_ms);
         if (sum.flop[top] > 0) {
-            fprintf(out, " %9.1f\n", sum.flop[top] / sum.seconds[top] * 1e-9);
+            fprintf(out, " %9.1f\n", sum.flop[top] / sum.seconds[top] * 1e-9); /* a thread */
         } else {
             fprintf(out, " %9s\n", "-");
         }
