@@ -88,15 +88,14 @@ static real softmax_row(int64_t n, int64_t pad, real *x)
 {
     for (int64_t s = n; s < pad; s++) x[s] = -(real)INFINITY;
     const real max = vmath_max(pad, x);
-    real lane[LANES] = {0}, sum = 0;
+    real lane[LANES] = {0};
     for (int64_t s = 0; s < pad; s += LANES) {
         for (int j = 0; j < LANES; j++) {
             x[s + j] = vmath_exp(x[s + j] - max);
             lane[j] += x[s + j];
         }
     }
-    for (int j = 0; j < LANES; j++) sum += lane[j];
-    const real scale = 1 / sum;
+    const real sum = vmath_sum_lanes(lane), scale = 1 / sum;
     for (int64_t s = 0; s < pad; s += LANES) {
         for (int j = 0; j < LANES; j++) x[s + j] *= scale;
     }

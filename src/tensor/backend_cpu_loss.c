@@ -21,7 +21,7 @@ static real row_lse(int64_t n, const real *x, const uint8_t *allowed)
             for (int j = 0; j < VMATH_LANES; j++) lane[j] += vmath_exp(x[v + j] - max);
         }
         for (int j = 0; v < n; v++, j++) lane[j] += vmath_exp(x[v] - max);
-        for (int j = 0; j < VMATH_LANES; j++) sum += lane[j];
+        sum = vmath_sum_lanes(lane);
     } else {
         for (int64_t v = 0; v < n; v++) max = allowed[v] && x[v] > max ? x[v] : max;
         for (int64_t v = 0; v < n; v++) sum += allowed[v] ? vmath_exp(x[v] - max) : 0;

@@ -75,18 +75,33 @@ static inline void vmath_normal_f64(double x, double *cdf, double *pdf)
 
 enum { VMATH_LANES = 16 };
 
+/* vmath_sum_lanes -- the sum of 16 numbers in pairs: a few vector instructions, not a chain of 15. */
+static inline real vmath_sum_lanes(const real x[VMATH_LANES])
+{
+    real a[8], b[4];
+    for (int j = 0; j < 8; j++) a[j] = x[j] + x[j + 8];
+    for (int j = 0; j < 4; j++) b[j] = a[j] + a[j + 4];
+    return (b[0] + b[2]) + (b[1] + b[3]);
+}
+
+static inline real vmath_larger(real a, real b)
+{
+    return a > b ? a : b;
+}
+
 /* vmath_max -- the largest of x[0..n), -infinity when n is 0; NaN is passed over (the exponentials that follow keep it). */
 static inline real vmath_max(int64_t n, const real *x)
 {
-    real lane[VMATH_LANES], max = -(real)INFINITY;
+    real lane[VMATH_LANES], max = -(real)INFINITY, a[8], b[4];
     for (int j = 0; j < VMATH_LANES; j++) lane[j] = -(real)INFINITY;
     int64_t i = 0;
     for (; i + VMATH_LANES <= n; i += VMATH_LANES) {
         for (int j = 0; j < VMATH_LANES; j++) lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
     }
     for (; i < n; i++) max = x[i] > max ? x[i] : max;
-    for (int j = 0; j < VMATH_LANES; j++) max = lane[j] > max ? lane[j] : max;
-    return max;
+    for (int j = 0; j < 8; j++) a[j] = vmath_larger(lane[j], lane[j + 8]);
+    for (int j = 0; j < 4; j++) b[j] = vmath_larger(a[j], a[j + 4]);
+    return vmath_larger(max, vmath_larger(vmath_larger(b[0], b[2]), vmath_larger(b[1], b[3])));
 }
 
 #endif
