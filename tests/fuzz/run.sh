@@ -11,7 +11,7 @@ if [ "${1:-}" = --one ]; then
     dictionary=
     [ -f "tests/fuzz/corpus/$name.dict" ] && dictionary=-dict=tests/fuzz/corpus/$name.dict
     # what is found is written to the first folder; the committed seeds are only read
-    ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} "$BIN/fuzz_$name" -max_total_time="$FUZZ_SECONDS" -rss_limit_mb=2048 -timeout=10 -max_len=16384 -print_final_stats=1 \
+    ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} "$BIN/fuzz_$name" -max_total_time="$FUZZ_SECONDS" -rss_limit_mb=2048 -timeout=60 -max_len=16384 -print_final_stats=1 \
         $dictionary -artifact_prefix="$CACHE/$name-" "$CACHE/corpus/$name" "tests/fuzz/corpus/$name" >"$log" 2>&1
     rc=$?
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
