@@ -85,7 +85,7 @@ help:
 	@echo "digr: DeepInterestGR, from raw reviews to tables. Targets:"; \
 	sed -n 's/^## \([a-z-]*\): \(.*\)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done; \
 	echo "Variables: DATA=auto|sample|amazon|beauty|sports|instruments|toys|industrial  DIGR_DATA=folder or URL of the real data"; \
-	echo "           SEEDS=n (fewer or more seeds)  SANITIZE=1  PIN=1  V=1 (show commands)  BUILD=folder"
+	echo "           SEEDS=n (fewer or more seeds)  METHODS=a,b or @ensemble  SANITIZE=1  PIN=1  V=1 (show commands)  BUILD=folder"
 
 # --- dependencies --------------------------------------------------------------------------------------------------------------
 APT_PACKAGES := gcc libc6-dev libgomp1 libopenblas-pthread-dev liblapacke-dev libzstd-dev zlib1g-dev libisal-dev libcjson-dev \

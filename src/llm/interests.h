@@ -1,8 +1,8 @@
 /* llm/interests.h -- interests of items: the types, and the files interests.jsonl (03_mine) and labels.jsonl (04_label).
  *
  * ROOM llm: everything about language models' answers. Depends on base, io and the ItemText of data. prompts (templates of
- * paper/prompts), responses (the recorded answers of cache/responses), answer (strict parsing), merge (the ensemble), mine (what
- * 03_mine does), features and logistic and label (the binary classifier of 04_label), quality (q of an item). Start reading here.
+ * paper/prompts), responses (the recorded answers of cache/responses), cachemerge (files of them become one), drift (why an answer is not found under today's prompt), answer
+ * (strict parsing), offline (the member that is rules, no model), merge (the ensemble), members (its members compared), mine (what 03_mine does), record (03_record), features and logistic and label (the binary classifier of 04_label), quality (q of an item). Start reading here.
  *
  * Both files hold one line per item, item 0 first:
  *   {"item":0,"interests":[{"text":"..","facet":"goal","confidence":0.8,"agree":2,"members":["claude:mine/v1",..]}]}
