@@ -30,11 +30,14 @@ int64_t section_order(const SetResults *s, bool main, const MethodResults **out)
     return n;
 }
 
-static int64_t n_members(Results *r, const Entry *e)
+/* Members first, then interests: the union of an ensemble before its agreement. */
+static double ensemble_size(Results *r, const Entry *e)
 {
     const cJSON *coverage = NULL;
+    double interests = 0;
     if (results_document(r, e->dir[PART_mine], "coverage.json", &coverage) != OK) return 0;
-    return cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(coverage, "members"));
+    (void)results_number(coverage, "interests", &interests);
+    return 1e9 * cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(coverage, "members")) + interests;
 }
 
 const Entry *section_spokesman(Results *r, const SetResults *s, Part part)
@@ -44,7 +47,7 @@ const Entry *section_spokesman(Results *r, const SetResults *s, Part part)
     for (int64_t m = 0; m < s->n_methods; m++) {
         const Entry *e = s->method[m].entry[0];
         if (e->dir[part][0] == '\0') continue;
-        if (best == NULL || (part == PART_mine && n_members(r, e) > n_members(r, best))) best = e;
+        if (best == NULL || (part == PART_mine && ensemble_size(r, e) > ensemble_size(r, best))) best = e;
     }
     return best;
 }

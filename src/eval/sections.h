@@ -41,7 +41,7 @@ uint32_t section_color(const MethodResults *m);                       /* one col
 /* section_order -- methods in table order: baselines, variants, full, external, oracle; out (n_methods); main or ablation members only. Returns how many. */
 int64_t section_order(const SetResults *s, bool main, const MethodResults **out);
 /* section_spokesman -- the entry whose folders speak for the set's text, interests and SIDs: the full method's first seed; else, of the methods that have that folder, the first
- * (of interests: the one with the most members). NULL when none has it. */
+ * (of interests: the one with the most members, then interests). NULL when none has it. */
 const Entry *section_spokesman(Results *r, const SetResults *s, Part part);
 /* section_own_sft -- the method whose entries are the very SFT models that `full` was trained on by RL, seed by seed; NULL when the run has none. */
 const MethodResults *section_own_sft(const SetResults *s, const MethodResults *full);
