@@ -61,6 +61,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("pace");
     TCase *t = tcase_create("pace");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, retry_after_is_seconds_or_a_date);
     tcase_add_test(t, pauses_grow_and_are_drawn_by_number);
     tcase_add_test(t, a_bucket_lets_through_what_it_says);
