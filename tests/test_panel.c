@@ -100,7 +100,6 @@ int main(void)
 {
     Suite *s = suite_create("panel");
     TCase *t = tcase_create("products");
-    tcase_set_timeout(t, 60);
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, linear, 0, 2);
