@@ -389,6 +389,7 @@ static Status finish(Trainer *t, TrainResult *result)
     Backend *be = t->model->be;
     be->upload(be, p->value, t->best, (size_t)p->count * sizeof(real));
     TRY(params_save(p, arena_printf(t->arena, "%s/model.safetensors", t->dir)));
+    TRY(write_log(t)); /* a run that was stopped after its last epoch has nothing to train, but a log to write */
     const EpochRecord *last = &t->log[t->epoch - 1], *best = &t->log[t->best_epoch - 1];
     *result = (TrainResult){.epochs = t->epoch, .best_epoch = t->best_epoch, .steps = last->step, .tokens_per_epoch = t->tokens_per_epoch,
                             .best_hr = best->hr, .best_ndcg = best->ndcg, .loss = last->loss, .seconds = last->seconds,
