@@ -243,11 +243,10 @@ static int is_response_file(const struct dirent *entry) {
     return n > m && entry->d_name[0] != '.' && strcmp(entry->d_name + n - m, end) == 0;
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
 
 static Status read_folder(const char *dir, Responses *c) {
     struct dirent **entries = NULL;
-    int n = scandir(dir, &entries, is_response_file, by_name);
+    int n = scandir(dir, &entries, is_response_file, alphasort);
     if (n < 0) return FAIL(E_INPUT, "name a folder of recorded answers, such as cache/responses", "%s: %s", dir, strerror(errno));
     Status status = OK;
     for (int i = 0; i < n; i++) {

@@ -81,14 +81,13 @@ static void add_input(Builder *b, Step *s, const char *name, int64_t step)
 
 static Status hash_tree(Sha256 *h, const char *path, Arena *arena);
 
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
 
 static int visible(const struct dirent *e) { return e->d_name[0] != '.'; }
 
 static Status hash_folder(Sha256 *h, const char *path, Arena *arena)
 {
     struct dirent **list = NULL;
-    int n = scandir(path, &list, visible, by_name);
+    int n = scandir(path, &list, visible, alphasort);
     Status s = n < 0 ? FAIL(E_INPUT, "check the path and its permissions", "%s: cannot list the folder", path) : OK;
     for (int i = 0; i < n; i++) {
         if (s == OK) s = hash_tree(h, arena_printf(arena, "%s/%s", path, list[i]->d_name), arena);
