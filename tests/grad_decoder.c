@@ -43,7 +43,7 @@ typedef struct Model {
 
 static Model create(int i, const char *backend, bool adapters)
 {
-    Model m = {.range = MODELS[i].ranges ? RANGE : NULL, .drop = {MODELS[i].p, 77, 3}};
+    Model m = {.range = MODELS[i].ranges ? RANGE : NULL, .drop = {.p = MODELS[i].p, .key = 77, .call = 3}};
     MUST(backend_open(backend, 2, &m.be));
     m.d = decoder_create(m.be, &MODELS[i].c, T, true);
     Params *all[2] = {decoder_params(m.d), NULL};
