@@ -28,7 +28,8 @@ ContentForm content_form(const void *data, size_t n) {
 
 const char *content_objection(ContentKind kind, const void *data, size_t n) {
     ContentForm form = content_form(data, n);
-    if (kind == CONTENT_ANY || form == FORM_EMPTY || form == FORM_GZIP || form == FORM_ZSTD) return NULL;
+    if (kind == CONTENT_ANY || form == FORM_GZIP || form == FORM_ZSTD) return NULL;
+    if (form == FORM_EMPTY) return n > 0 && (kind & CONTENT_PACKED) ? "neither gzip nor zstd" : NULL; /* neither begins with white space */
     if (form == FORM_MARKUP) return "an HTML or XML page";
     if (kind & CONTENT_PACKED) return "neither gzip nor zstd";
     const char *p = data;
