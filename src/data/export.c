@@ -68,12 +68,13 @@ static void write_train(const Intake *c, const Split *s, const Numbering *users,
 /* Every event's time, in the order of the whole sequence; where an event has none but the row of which it is the target has one, that. */
 static void write_times(const Intake *c, const Split *s, const Numbering *users, FILE *f) {
     ArenaMark mark = arena_mark(c->arena);
-    int64_t *time = ARENA_NEW(c->arena, int64_t, c->n_events);
-    for (int64_t e = 0; e < c->n_events; e++) time[e] = c->event[e].time_s;
-    for (int part = 0; part < 2; part++) {
+    bool unknown = false;
+    for (int64_t e = 0; e < c->n_events && !unknown; e++) unknown = c->event[e].time_s == 0;
+    int64_t *from_rows = unknown ? ARENA_NEW(c->arena, int64_t, c->n_events) : NULL;
+    for (int part = 0; part < 2 && unknown; part++) {
         const ExactRow *rows = part == 0 ? s->valid : s->test;
         for (int64_t r = 0, n = part == 0 ? s->n_valid : s->n_test; r < n; r++) {
-            int64_t *at = &time[s->begin[rows[r].user] + rows[r].position];
+            int64_t *at = &from_rows[s->begin[rows[r].user] + rows[r].position];
             if (*at == 0) *at = rows[r].time_s;
         }
     }
@@ -81,7 +82,10 @@ static void write_times(const Intake *c, const Split *s, const Numbering *users,
     for (int64_t u = 0; u < users->count; u++) {
         int64_t source = users->source[u];
         fprintf(f, "%lld\t", (long long)u);
-        for (int64_t e = s->begin[source]; e < s->begin[source + 1]; e++) fprintf(f, "%s%lld", e > s->begin[source] ? " " : "", (long long)time[e]);
+        for (int64_t e = s->begin[source]; e < s->begin[source + 1]; e++) {
+            const int64_t time = c->event[e].time_s == 0 && unknown ? from_rows[e] : c->event[e].time_s;
+            fprintf(f, "%s%lld", e > s->begin[source] ? " " : "", (long long)time);
+        }
         fputc('\n', f);
     }
     arena_release(c->arena, mark);

@@ -227,6 +227,7 @@ static Status read_twice(ReviewPass *pass, const char *path, const ReadSettings 
     TRY(read_reviews(pass, path));
     c->counted_ahead = true;
     filter_core_ahead(c, settings->least_user, settings->least_item);
+    intake_trim(c);
     bool *wanted = ARENA_NEW(c->arena, bool, strtable_count(c->items));
     for (int64_t e = 0; e < c->n_events; e++) wanted[c->event[e].item] = true;
     c->wanted = wanted;

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -31,6 +33,12 @@ void intake_reserve(Intake *c, int64_t n) {
     REQUIRE(c->n_events == 0, "events are there already");
     c->event = arena_alloc_raw(c->arena, (size_t)(n > 0 ? n : 1), sizeof *c->event);
     c->event_capacity = (size_t)(n > 0 ? n : 1);
+}
+
+void intake_trim(Intake *c) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (uintptr_t)(c->event + c->event_capacity) & ~(page - 1);
+    const uintptr_t begin = ((uintptr_t)(c->event + c->n_events) + page - 1) & ~(page - 1);
+    if (begin < end) (void)madvise((void *)begin, end - begin, MADV_DONTNEED); /* private pages: gone, and zero when they are used again */
 }
 
 /* A copy in the spool; NULL when there is none, or no longer: then memory has to do. */

@@ -51,6 +51,8 @@ Intake *intake_create(Arena *arena, Ledger *ledger);
 void intake_add_event(Intake *c, int64_t user, int64_t item, int64_t time_s);
 /* intake_reserve -- room for n events at once, before the first: no copies while they come. Memory is used as they come. */
 void intake_reserve(Intake *c, int64_t n);
+/* intake_trim -- gives the memory behind the last event back to the system; room for as many events as before stays. */
+void intake_trim(Intake *c);
 /* intake_text -- the text slot of an item, zeroed at first (grows). */
 ItemText *intake_text(Intake *c, int64_t item);
 /* intake_keep_text -- a copy that lives as long as the intake, and costs its length: of memory, or with counted_ahead and a spool_dir of disk (textspool.h). */

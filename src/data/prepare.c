@@ -114,6 +114,7 @@ static int compare_keyed(const void *a, const void *b) {
 /* Number the ids that are `used` in the order of Philox(seed, hash of id). */
 static Numbering number_ids(Arena *arena, uint64_t seed, int64_t n, const bool *used, const char *(*id_of)(const Intake *, int64_t), const Intake *c) {
     Numbering numbering = {0, ARENA_NEW(arena, int32_t, n), ARENA_NEW(arena, int64_t, n)};
+    ArenaMark mark = arena_mark(arena);
     KeyedId *ids = ARENA_NEW(arena, KeyedId, n);
     uint64_t stage_key = rng_key(seed, RNG_STAGE_PREPROCESS, RNG_PERMUTE);
     const uint32_t key[2] = {(uint32_t)stage_key, (uint32_t)(stage_key >> 32)};
@@ -131,6 +132,7 @@ static Numbering number_ids(Arena *arena, uint64_t seed, int64_t n, const bool *
         numbering.number[ids[k].source] = (int32_t)k;
         numbering.source[k] = ids[k].source;
     }
+    arena_release(arena, mark);
     return numbering;
 }
 
