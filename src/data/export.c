@@ -106,8 +106,8 @@ static void write_rows(const Intake *c, const Split *s, const ExactRow *rows, in
         return;
     }
     ArenaMark mark = arena_mark(c->arena);
-    int64_t *row_of = ARENA_NEW(c->arena, int64_t, users->count); /* number + 1; one row a user at most */
-    for (int64_t r = 0; r < n; r++) row_of[users->number[rows[r].user]] = r + 1;
+    int32_t *row_of = ARENA_NEW(c->arena, int32_t, users->count); /* number + 1; one row a user at most */
+    for (int64_t r = 0; r < n; r++) row_of[users->number[rows[r].user]] = (int32_t)r + 1;
     for (int64_t u = 0; u < users->count; u++)
         if (row_of[u]) write_row(c, s, &rows[row_of[u] - 1], users, items, f);
     arena_release(c->arena, mark);

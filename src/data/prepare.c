@@ -102,20 +102,22 @@ static Status split(Prepare *p) {
 
 /* ---- numbering ---- */
 
-typedef struct KeyedId { uint32_t key[2]; int64_t source; const char *id; } KeyedId;
+typedef struct KeyedId { uint32_t key[2]; int64_t source; } KeyedId;
+typedef struct IdSource { const char *(*id_of)(const Intake *, int64_t); const Intake *c; } IdSource;
 
-static int compare_keyed(const void *a, const void *b) {
+static int compare_keyed(const void *a, const void *b, void *ids) {
     const KeyedId *x = a, *y = b;
+    const IdSource *from = ids;
     for (int w = 0; w < 2; w++)
         if (x->key[w] != y->key[w]) return x->key[w] > y->key[w] ? 1 : -1;
-    return strcmp(x->id, y->id);
+    return strcmp(from->id_of(from->c, x->source), from->id_of(from->c, y->source));
 }
 
 /* Number the ids that are `used` in the order of Philox(seed, hash of id). */
 static Numbering number_ids(Arena *arena, uint64_t seed, int64_t n, const bool *used, const char *(*id_of)(const Intake *, int64_t), const Intake *c) {
     Numbering numbering = {0, ARENA_NEW(arena, int32_t, n), ARENA_NEW(arena, int64_t, n)};
     ArenaMark mark = arena_mark(arena);
-    KeyedId *ids = ARENA_NEW(arena, KeyedId, n);
+    KeyedId *ids = arena_alloc_raw(arena, (size_t)n, sizeof *ids);
     uint64_t stage_key = rng_key(seed, RNG_STAGE_PREPROCESS, RNG_PERMUTE);
     const uint32_t key[2] = {(uint32_t)stage_key, (uint32_t)(stage_key >> 32)};
     for (int64_t i = 0; i < n; i++) {
@@ -125,9 +127,9 @@ static Numbering number_ids(Arena *arena, uint64_t seed, int64_t n, const bool *
         uint64_t hash = fnv1a64(id, strlen(id));
         uint32_t counter[4] = {(uint32_t)hash, (uint32_t)(hash >> 32), 0, 0}, word[4];
         philox4x32(counter, key, word);
-        ids[numbering.count++] = (KeyedId){{word[0], word[1]}, i, id};
+        ids[numbering.count++] = (KeyedId){{word[0], word[1]}, i};
     }
-    qsort(ids, (size_t)numbering.count, sizeof *ids, compare_keyed);
+    qsort_r(ids, (size_t)numbering.count, sizeof *ids, compare_keyed, &(IdSource){id_of, c});
     for (int64_t k = 0; k < numbering.count; k++) {
         numbering.number[ids[k].source] = (int32_t)k;
         numbering.source[k] = ids[k].source;
