@@ -194,9 +194,7 @@ static Status run(Arena *arena) {
     const ResponsesReport *r = responses_report(cache);
     log_info("%s: %lld recorded answers in %lld frames of %lld files; %lld superseded, %lld bytes of torn ends dropped", responses_path, (long long)r->n_records,
              (long long)r->n_frames, (long long)r->n_files, (long long)r->n_superseded, (long long)r->torn_bytes);
-    for (int64_t f = 0; f < responses_n_files(cache); f++)
-        if (path_exists(arena_printf(arena, "%s.journal", responses_file(cache, f))))
-            log_warn("%s.journal: newer answers, of a recording that is under way or was killed; the next 03_record into this file takes them over", responses_file(cache, f));
+    responses_warn_journals(cache, -1);
     if (is_verify) return verify(cache, e, arena);
     if (strcmp(mode, "show") == 0) return show(d, cache, e, arena);
     return replay(d, cache, e, arena);

@@ -1,13 +1,7 @@
 /* tests/test_llm_cache.c -- recorded answers: frames, crash safety, keys, look-up, import, replay without a network, the committed cache. */
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <zstd.h>
 
@@ -16,6 +10,7 @@
 #include "base/rng.h"
 #include "llm/frames.h"
 #include "llm_support.h"
+#include "no_sockets.h"
 
 static Support s;
 
@@ -360,40 +355,7 @@ START_TEST(verify_sees_every_change) {
 }
 END_TEST
 
-/* ---- replay without a network: a child that would be killed by any of the calls that open or use a socket */
-
-static bool forbid_sockets(void) {
-    static const int calls[] = {SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_listen, SYS_accept4, SYS_sendto, SYS_sendmsg, SYS_recvfrom, SYS_recvmsg};
-    enum { N = sizeof calls / sizeof *calls };
-    struct sock_filter filter[2 * N + 2];
-    int n = 0;
-    filter[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (int k = 0; k < N; k++) {
-        filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[k], 0, 1);
-        filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-    }
-    filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    struct sock_fprog program = {(unsigned short)n, filter};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
-/* Runs `command` in such a child; returns its wait state, or -1 when filters are not permitted here. */
-static int run_without_sockets(const char *const *command) {
-    pid_t child = fork();
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        if (!forbid_sockets()) _exit(77);
-        if (!command) {
-            int fd = socket(AF_INET, SOCK_STREAM, 0);
-            _exit(fd >= 0 ? 1 : 2);
-        }
-        (void)execv(command[0], (char *const *)(uintptr_t)command);
-        _exit(78);
-    }
-    int state;
-    ck_assert_int_eq(waitpid(child, &state, 0), child);
-    return WIFEXITED(state) && WEXITSTATUS(state) == 77 ? -1 : state;
-}
+/* ---- replay without a network */
 
 START_TEST(replay_never_opens_a_socket) {
     const char *bin = getenv("BIN"), *cache = support_cache(&s), *out = support_path(&s, "mined");

@@ -34,7 +34,7 @@ static void setup(void) {
 static void serve(void) {
     record_world_serve(&w);
     static const char one[] = "\"%s-mock\": {\"style\": \"%s\", \"base_url\": \"%s\", \"key_env\": \"" RECORD_KEY_ENV "\", \"models\": {\"mock-%c\": {\"usd_per_million_in\": 1, "
-                              "\"usd_per_million_out\": 2, \"price_source\": \"a test\", \"image\": true, \"image_tokens\": 500, \"json_schema\": true, \"thinking\": true}}}";
+                              "\"usd_per_million_out\": 2, \"price_source\": \"a test\", \"image\": true, \"image_tokens\": 500, \"image_tokens_source\": \"a test\", \"json_schema\": true, \"thinking\": true}}}";
     const char *text = "{\"providers\": {";
     for (int k = 0; k < 3; k++) {
         const char *style = provider_style_name((ApiStyle)k);
@@ -272,7 +272,7 @@ START_TEST(vectors_are_recorded_and_replayed) {
     float *v;
     int64_t dim;
     MUST(responses_open(w.s.responses, w.base.arena, &cache));
-    ck_assert_msg(embed_replay(cache, "mock", "mock-1", "embed/test-v1", "many", texts, N, w.base.arena, &v, &dim) == OK, "%s", status_message());
+    ck_assert_msg(embed_replay(cache, &(EmbedSource){"mock", "mock-1", "embed/test-v1", "many", NULL}, texts, N, w.base.arena, &v, &dim) == OK, "%s", status_message());
     ck_assert_int_eq(dim, LLM_DIM);
     for (int i = 0; i < N; i++) {
         float want[LLM_DIM];
@@ -283,7 +283,7 @@ START_TEST(vectors_are_recorded_and_replayed) {
     ck_assert_int_eq(embed_record(&w.s, texts, N, false, &c), OK);
     ck_assert_int_eq(requests(), before);
     texts[7].text = "changed";
-    ck_assert_int_eq(embed_replay(cache, "mock", "mock-1", "embed/test-v1", "many", texts, N, w.base.arena, &v, &dim), E_INPUT);
+    ck_assert_int_eq(embed_replay(cache, &(EmbedSource){"mock", "mock-1", "embed/test-v1", "many", NULL}, texts, N, w.base.arena, &v, &dim), E_INPUT);
     ck_assert_ptr_nonnull(strstr(status_message(), "1 of 205"));
     ck_assert_ptr_nonnull(strstr(status_message(), "item 7"));
     texts[8].text = "";

@@ -16,9 +16,17 @@ static const char *read_vector(const Response *r, Arena *arena, float **at, int6
     return NULL;
 }
 
-Status embed_replay(const Responses *cache, const char *provider, const char *model, const char *template_id, const char *set, const EmbedText *texts, int64_t n,
-                    Arena *arena, float **vectors, int64_t *dim) {
-    int64_t missing = 0, first = -1;
+typedef struct Missing { int64_t n, drifted, first; } Missing; /* drifted: a vector of an earlier text is there */
+
+static Status refuse_missing(const Missing *m, const EmbedSource *s, const EmbedText *texts, int64_t n, Arena *arena) {
+    const char *drifted = m->drifted ? arena_printf(arena, "; %lld of them only for another text of the item than today's", (long long)m->drifted) : "";
+    return FAIL(E_INPUT, s->remedy ? s->remedy : "record them first, or choose another embedder", "set %s: %lld of %lld vectors of %s (%s) are not recorded, the first for item %s%s", s->set,
+                (long long)m->n, (long long)n, s->model, s->template_id, texts[m->first].item, drifted);
+}
+
+Status embed_replay(const Responses *cache, const EmbedSource *s, const EmbedText *texts, int64_t n, Arena *arena, float **vectors, int64_t *dim) {
+    Missing missing = {0, 0, -1};
+    int64_t of = 0;
     *vectors = NULL;
     *dim = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -26,14 +34,17 @@ Status embed_replay(const Responses *cache, const char *provider, const char *mo
         char key[SHA256_HEX];
         float *at;
         int64_t own;
-        prompt_key(provider, model, template_id, texts[i].text, key);
-        const Response *r = responses_find(cache, key, set, texts[i].item);
+        if (!*texts[i].text) continue;
+        of++;
+        prompt_key(s->provider, s->model, s->template_id, texts[i].text, key);
+        const Response *r = responses_find(cache, key, s->set, texts[i].item);
         if (!r) {
-            if (missing++ == 0) first = i;
+            if (missing.n++ == 0) missing.first = i;
+            missing.drifted += responses_find_identity(cache, s->set, texts[i].item, s->model, s->template_id, NULL) != NULL;
             continue;
         }
         const char *fault = read_vector(r, arena, &at, &own);
-        if (fault) return FAIL(E_INPUT, "record it again", "item %s: the record of %s is %s", texts[i].item, model, fault);
+        if (fault) return FAIL(E_INPUT, "record it again", "item %s: the record of %s is %s", texts[i].item, s->model, fault);
         if (!*vectors) {
             *dim = own;
             *vectors = ARENA_NEW(arena, float, n * own);
@@ -43,7 +54,7 @@ Status embed_replay(const Responses *cache, const char *provider, const char *mo
         memcpy(*vectors + i * own, at, (size_t)own * sizeof *at);
         arena_release(arena, mark);
     }
-    if (missing == 0) return OK;
-    return FAIL(E_INPUT, "record them first, or choose another embedder", "set %s: %lld of %lld vectors of %s (%s) are not recorded, the first for item %s", set, (long long)missing,
-                (long long)n, model, template_id, texts[first].item);
+    if (missing.n) return refuse_missing(&missing, s, texts, of, arena);
+    if (of == 0) return FAIL(E_INPUT, "use item identifiers made elsewhere, or import an embedding", "set %s: no item has a text to embed", s->set);
+    return OK;
 }

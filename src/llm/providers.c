@@ -45,12 +45,17 @@ static Status read_prices(const char *where, const cJSON *o, Arena *arena, Model
     m->price_source = source ? arena_strdup(arena, source) : NULL;
     if (m->has_prices && (in > 0 || out > 0) && !source)
         return FAIL(E_INPUT, "say where the price is from, and as of when", "%s: prices without \"price_source\"", where);
+    const char *rule = json_opt_string(o, "image_tokens_source", NULL);
+    m->image_tokens_source = rule ? arena_strdup(arena, rule) : NULL;
+    bool is_free = m->has_prices && in <= 0 && out <= 0;
+    if (m->image_tokens > 0 && !is_free && !rule)
+        return FAIL(E_INPUT, "say which documented rule it follows, and as of when", "%s: \"image_tokens\" without \"image_tokens_source\"", where);
     return OK;
 }
 
 static Status read_model(const char *where, const cJSON *o, Arena *arena, Model *m) {
     static const char *const known[] = {"id", "kind", "usd_per_million_in", "usd_per_million_out", "price_source", "context_tokens", "max_output_tokens",
-                                        "requests_per_minute", "tokens_per_minute", "image", "image_tokens", "json_schema", "thinking", "max_tokens_field", "extra", "note"};
+                                        "requests_per_minute", "tokens_per_minute", "image", "image_tokens", "image_tokens_source", "texts_per_request", "json_schema", "thinking", "max_tokens_field", "extra", "note"};
     *m = (Model){.name = arena_strdup(arena, o->string), .max_tokens_field = "max_tokens"};
     if (!cJSON_IsObject(o) || strpbrk(m->name, ":,") || !*m->name) return FAIL(E_INPUT, "a model is an object; its name has neither ':' nor ','", "%s: not a model", where);
     for (const cJSON *v = o->child; v; v = v->next) {
@@ -69,6 +74,7 @@ static Status read_model(const char *where, const cJSON *o, Arena *arena, Model 
     TRY(opt_count(where, o, "context_tokens", 0, &m->context_tokens));
     TRY(opt_count(where, o, "max_output_tokens", 0, &m->max_output_tokens));
     TRY(opt_count(where, o, "image_tokens", -1, &m->image_tokens));
+    TRY(opt_count(where, o, "texts_per_request", 0, &m->texts_per_request));
     TRY(opt_amount(where, o, "requests_per_minute", 0, &m->requests_per_minute));
     TRY(opt_amount(where, o, "tokens_per_minute", 0, &m->tokens_per_minute));
     const cJSON *extra = cJSON_GetObjectItemCaseSensitive(o, "extra");

@@ -11,7 +11,9 @@
  *         "usd_per_million_in": 1.25, "usd_per_million_out": 10, "price_source": "...",   null: not known, and then never guessed
  *         "context_tokens", "max_output_tokens": the model's limits; null: not known
  *         "requests_per_minute", "tokens_per_minute":  null: not limited here
- *         "image": true, "image_tokens": 1500,         takes photos; upper bound of what one is counted as (null: not known)
+ *         "image": true,                               takes photos
+ *         "image_tokens": 1500, "image_tokens_source": "...",   upper bound of what one is counted as, and the documented rule it follows; null: not known, and never guessed
+ *         "texts_per_request": 10,                     embedding: the provider's limit; null: not known
  *         "json_schema": true,                         answers can be bound to a schema
  *         "thinking": true,                            reasons before it answers; its reasoning counts as output
  *         "max_tokens_field": "max_completion_tokens", openai style, absent: "max_tokens"
@@ -46,9 +48,9 @@ typedef struct Model {
     bool is_embedding, takes_images, takes_schema, thinks, has_prices;
     double usd_in, usd_out;                     /* per million tokens; 0 unless has_prices */
     int64_t context_tokens, max_output_tokens;  /* 0: not known */
-    int64_t image_tokens;                       /* -1: not known */
+    int64_t image_tokens, texts_per_request;    /* -1: not known; 0: not known */
     double requests_per_minute, tokens_per_minute; /* 0: not limited */
-    const char *max_tokens_field, *price_source;
+    const char *max_tokens_field, *price_source, *image_tokens_source;
     const char *extra;                          /* JSON object as text, NULL: none */
 } Model;
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "data/strtable.h"
+#include "io/stream.h"
 #include "llm/drift.h"
 
 /* Phrases that would fit anything: a judge that says yes to them judges nothing. */
@@ -81,4 +83,36 @@ Status questions_make(const QuestionSource *s, Arena *arena, Question **question
     *questions = list.at;
     *n = (int64_t)list.n;
     return OK;
+}
+
+/* ---- --items */
+
+static Status mark(const StringTable *ids, const Dataset *d, const char *id, bool *wanted) {
+    int64_t i = strtable_find(ids, id);
+    if (i < 0) return FAIL(E_INPUT, "ids are those of items.jsonl", "--items: no item \"%s\" in %s", id, d->dir);
+    wanted[i] = true;
+    return OK;
+}
+
+Status questions_wanted(const char *list, const Dataset *d, Arena *arena, const bool **out_wanted) {
+    *out_wanted = NULL;
+    if (!*list) return OK;
+    bool *wanted = ARENA_NEW(arena, bool, d->N);
+    StringTable *ids = strtable_create(arena);
+    for (int64_t i = 0; i < d->N; i++) strtable_add(ids, d->text[i].id);
+    *out_wanted = wanted;
+    if (*list != '@') {
+        char *rest = arena_strdup(arena, list);
+        for (char *id; (id = strsep(&rest, ","));) TRY(mark(ids, d, id, wanted));
+        return OK;
+    }
+    LineReader *reader;
+    TRY(line_open(list + 1, &reader));
+    const char *id;
+    size_t n;
+    Status status = OK;
+    while (status == OK && line_next(reader, &id, &n))
+        if (n > 0) status = mark(ids, d, id, wanted);
+    Status closed = line_close(reader);
+    return status != OK ? status : closed;
 }

@@ -29,4 +29,7 @@ typedef struct QuestionCount { int64_t items, without_photo, without_interests, 
  * The judge is not told which is which. Keys are not set. */
 Status questions_make(const QuestionSource *s, Arena *arena, Question **questions, int64_t *n, QuestionCount *count);
 
+/* questions_wanted -- marks the items of a list: "": NULL, all of them; raw ids separated by commas; or @FILE, one a line. E_INPUT: an id that `d` does not have. */
+Status questions_wanted(const char *list, const Dataset *d, Arena *arena, const bool **wanted);
+
 #endif

@@ -46,7 +46,7 @@ Status record_check(const RecordSettings *s) {
                     "the price of %s (%s) is not known here, and none is assumed", m->name, s->provider->name);
     if (!is_free && s->max_usd < 0) return FAIL(E_USAGE, "say what may be spent, e.g. --max-usd 5; --dry-run estimates", "%s costs money: --max-usd is needed", m->name);
     if (!is_free && photo && m->image_tokens < 0)
-        return FAIL(E_USAGE, "set \"image_tokens\" in the providers' file to an upper bound from the provider's documentation", "how many tokens %s counts for a photo is not known", m->name);
+        return FAIL(E_USAGE, "give --image-tokens, an upper bound from the provider's documentation, or set \"image_tokens\" in the providers' file", "how many tokens %s counts for a photo is not known", m->name);
     return OK;
 }
 
@@ -66,6 +66,7 @@ Status record_plan(const RecordSettings *s, Question *questions, int64_t n, cons
     *plan = (RecordPlan){.at = questions, .n_given = n};
     Arena *scratch = arena_create("plan");
     StringTable *left_out, *planned = strtable_create(scratch);
+    int64_t own = responses_find_file(cache, s->responses);
     Status status = record_errors_load(record_errors_path(s->responses, scratch), scratch, &left_out);
     for (int64_t i = 0; i < n && status == OK; i++) {
         Question q = questions[i];
@@ -73,8 +74,10 @@ Status record_plan(const RecordSettings *s, Question *questions, int64_t n, cons
         if (status != OK) break;
         int64_t before = strtable_count(planned);
         const Response *known = responses_find(cache, q.key, s->set, q.item);
-        if (known && !(known->fault && s->retry_errors && strcmp(known->item, q.item) == 0)) plan->n_known++;
-        else if (!s->retry_errors && strtable_find(left_out, q.key) >= 0) plan->n_failed_before++;
+        if (known && !(known->fault && s->retry_errors && strcmp(known->item, q.item) == 0)) {
+            plan->n_known++;
+            plan->n_known_elsewhere += known->file != own;
+        } else if (!s->retry_errors && strtable_find(left_out, q.key) >= 0) plan->n_failed_before++;
         else if (strtable_add(planned, q.key) < before) plan->n_shared++;
         else plan->at[plan->n++] = q;
     }
@@ -116,12 +119,15 @@ RecordEstimate record_estimate(const RecordSettings *s, const RecordPlan *plan) 
 }
 
 void record_print_estimate(const RecordSettings *s, const RecordPlan *plan, const RecordEstimate *e) {
+    if (plan->n_known_elsewhere) log_info("%lld questions are answered in other files than %s", (long long)plan->n_known_elsewhere, s->responses);
     log_info("%lld asked for: %lld in the cache already, %lld with the same prompt as another, %lld that failed for good before; %lld to ask %s (%s), in %lld requests",
              (long long)plan->n_given, (long long)plan->n_known, (long long)plan->n_shared, (long long)plan->n_failed_before, (long long)plan->n, s->model->name,
              s->provider->name, (long long)e->requests);
     if (plan->n == 0) return;
     log_info("estimate: %lld prompt tokens (bytes of text / %d%s)%s", (long long)e->tokens_in, BYTES_PER_TOKEN, s->prompt && s->prompt->wants_image ? ", and image_tokens a photo" : "",
              s->prompt ? "" : ", no output tokens");
+    if (s->prompt && s->prompt->wants_image && s->model->image_tokens >= 0)
+        log_info("estimate: a photo counts as %lld tokens at most (%s)", (long long)s->model->image_tokens, s->model->image_tokens_source ? s->model->image_tokens_source : "as --image-tokens says");
     if (s->prompt) log_info("estimate: about %lld output tokens with answers of usual length; --max-output-tokens %lld bounds each", (long long)e->usual_out, (long long)s->max_output_tokens);
     if (s->model->usd_in > 0 || s->model->usd_out > 0)
         log_info("estimate: %.4f USD with answers of usual length, %.4f if each ran to its bound; a cap of %.4f could not be reached (%s)", e->usd_usual, e->usd_longest, e->usd_worst,

@@ -42,6 +42,7 @@ typedef struct RecordSettings {
     const Template *prompt;         /* NULL: vectors */
     const char *template_id, *set, *date;
     const char *responses;          /* one .jsonl.zst file */
+    const char *known;              /* others that answer already, for responses_open_list; NULL or "": none. They are only read */
     const char *ledger;             /* ledger.json, appended to; NULL: none */
     HttpSettings http;              /* key and limits are filled in by record_run */
     int max_malformed;
@@ -54,7 +55,7 @@ typedef struct RecordSettings {
 typedef struct RecordPlan {
     Question *at;                   /* (n) to be asked, in the given order */
     int64_t n, n_given;
-    int64_t n_known, n_shared, n_failed_before; /* in the cache; the same prompt as an earlier question's; see errors.jsonl */
+    int64_t n_known, n_known_elsewhere, n_shared, n_failed_before; /* in the cache, and of these in other files than s->responses; the same prompt as an earlier question's; see errors.jsonl */
 } RecordPlan;
 
 typedef struct RecordEstimate {
@@ -97,7 +98,7 @@ void record_print_estimate(const RecordSettings *s, const RecordPlan *plan, cons
  * 64 later), the cap reached, an interrupt, a full disk, or, with stop_on_error, a question that failed. */
 Status record_run(const RecordSettings *s, const RecordPlan *plan, Journal *journal, RecordCount *count);
 
-/* record_all -- all of it, in that order, with messages for people: estimate before, counts after. Known is what s->responses holds. dry_run: nothing is asked, created or
+/* record_all -- all of it, in that order, with messages for people: estimate before, counts after. Known is what s->known and s->responses hold. dry_run: nothing is asked, created or
  * changed, and no key is needed. */
 Status record_all(const RecordSettings *s, Question *questions, int64_t n, bool dry_run, RecordCount *count);
 

@@ -40,6 +40,7 @@ static cJSON *describe(const RecordSettings *s, const RecordPlan *plan) {
     if (s->model->extra) cJSON_AddItemToObject(o, "extra", cJSON_Parse(s->model->extra));
     cJSON_AddNumberToObject(o, "asked_for", (double)plan->n_given);
     cJSON_AddNumberToObject(o, "known", (double)plan->n_known);
+    cJSON_AddNumberToObject(o, "known_in_other_files", (double)plan->n_known_elsewhere);
     cJSON_AddNumberToObject(o, "same_prompt", (double)plan->n_shared);
     cJSON_AddNumberToObject(o, "failed_before", (double)plan->n_failed_before);
     cJSON_AddNumberToObject(o, "to_ask", (double)plan->n);

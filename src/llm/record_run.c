@@ -213,6 +213,8 @@ static HttpVerdict lost(Recording *r, int64_t job, const HttpResult *result, Are
         r->count->left += size_of(r, job);
         return give_up(r, FAIL(E_RESOURCE, "install ca-certificates, or correct the address in the providers' file", "%s: %s", s->provider->base_url, result->problem));
     }
+    if (result->fault == HTTP_REFUSED && size_of(r, job) > 1)
+        message = arena_printf(arena, "%s (one of %lld texts in a request; --batch 1 --retry-errors 1 shows which)", message, (long long)size_of(r, job));
     if (result->fault == HTTP_REFUSED) return fail(r, job, FAIL_REJECTED, result, message);
     if (!result->last) return HTTP_AGAIN;
     if (result->stopping && result->attempt < s->http.max_attempts) {
@@ -334,9 +336,10 @@ static void print_outcome(const RecordSettings *s, const RecordPlan *plan, const
 }
 
 static Status plan_and_run(const RecordSettings *s, Question *questions, int64_t n, Journal *journal, Arena *arena, RecordCount *count) {
-    Responses *cache = responses_empty(arena);
+    Responses *cache;
     RecordPlan plan;
-    if (path_exists(s->responses)) TRY(responses_open(s->responses, arena, &cache));
+    TRY(responses_open_list(s->known ? s->known : "", path_exists(s->responses) ? s->responses : NULL, arena, &cache));
+    responses_warn_journals(cache, responses_find_file(cache, s->responses));
     TRY(record_plan(s, questions, n, cache, arena, &plan));
     RecordEstimate e = record_estimate(s, &plan);
     record_print_estimate(s, &plan, &e);

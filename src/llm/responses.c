@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/atomic.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "llm/frames.h"
 
 enum { RECORDS_PER_FRAME = 512, KEY_DIGITS = 64 };
@@ -23,6 +25,9 @@ struct Responses {
     int64_t *next, *last;          /* per record: the next one with its key; of a first one: the last */
     size_t n_slots;                /* a power of two */
     ResponsesReport report;
+    ino_t *inode; /* of the files, and their devices: a file that is named twice is read once */
+    dev_t *device;
+    size_t inode_capacity, device_capacity;
 };
 
 /* ---- records */
@@ -126,6 +131,7 @@ Status response_parse(const char *path, int64_t frame, int64_t line, char *text,
 static Status add_record(const char *path, int64_t frame, int64_t line, char *text, size_t n, Responses *c) {
     Response r;
     TRY(response_parse(path, frame, line, text, n, c->arena, &r));
+    r.file = (int64_t)c->n_files; /* it joins the list when it has been read */
     ARENA_GROW(c->arena, c->at, c->capacity, c->n + 1);
     c->at[c->n++] = r;
     return OK;
@@ -149,11 +155,18 @@ static Status read_frame(void *user, int64_t frame, char *text, size_t n_text) {
 static Status read_file(const char *path, Responses *c) {
     Reading reading = {c, path};
     FramesReport frames;
+    struct stat st;
+    if (responses_find_file(c, path) >= 0) return OK;
+    if (stat(path, &st) != 0) return FAIL(E_INPUT, NULL, "%s: %s", path, strerror(errno));
     TRY(frames_walk(path, c->arena, read_frame, &reading, &frames));
     c->report.n_torn_files += frames.torn_bytes > 0;
     c->report.torn_bytes += frames.torn_bytes;
     c->report.n_frames += frames.n_frames;
     ARENA_GROW(c->arena, c->files, c->files_capacity, c->n_files + 1);
+    ARENA_GROW(c->arena, c->inode, c->inode_capacity, c->n_files + 1);
+    ARENA_GROW(c->arena, c->device, c->device_capacity, c->n_files + 1);
+    c->inode[c->n_files] = st.st_ino;
+    c->device[c->n_files] = st.st_dev;
     c->files[c->n_files++] = path;
     return OK;
 }
@@ -266,16 +279,25 @@ Responses *responses_empty(Arena *arena) {
     return c;
 }
 
-Status responses_open(const char *path, Arena *arena, Responses **cache) {
-    Responses *c = ARENA_NEW(arena, Responses, 1);
-    c->arena = arena;
+static Status read_place(const char *path, Responses *c) {
     struct stat st;
     if (stat(path, &st) != 0) return FAIL(E_INPUT, "name a folder of recorded answers, such as cache/responses", "%s: %s", path, strerror(errno));
-    TRY(S_ISDIR(st.st_mode) ? read_folder(path, c) : read_file(arena_strdup(arena, path), c));
+    return S_ISDIR(st.st_mode) ? read_folder(path, c) : read_file(arena_strdup(c->arena, path), c);
+}
+
+Status responses_open_list(const char *list, const char *last, Arena *arena, Responses **cache) {
+    Responses *c = ARENA_NEW(arena, Responses, 1);
+    c->arena = arena;
+    char *rest = arena_strdup(arena, list);
+    for (char *path; (path = strsep(&rest, ","));)
+        if (*path) TRY(read_place(path, c));
+    if (last && *last) TRY(read_place(last, c));
     build_index(c);
     *cache = c;
     return OK;
 }
+
+Status responses_open(const char *path, Arena *arena, Responses **cache) { return responses_open_list("", path, arena, cache); }
 
 const ResponsesReport *responses_report(const Responses *c) { return &c->report; }
 int64_t responses_count(const Responses *c) { return (int64_t)c->n; }
@@ -289,6 +311,20 @@ const Response *responses_at(const Responses *c, int64_t i) {
 const char *responses_file(const Responses *c, int64_t i) {
     REQUIRE(i >= 0 && (size_t)i < c->n_files, "file %lld of %zu", (long long)i, c->n_files);
     return c->files[i];
+}
+
+int64_t responses_find_file(const Responses *c, const char *path) {
+    struct stat st;
+    if (stat(path, &st) != 0) return -1;
+    for (size_t i = 0; i < c->n_files; i++)
+        if (c->inode[i] == st.st_ino && c->device[i] == st.st_dev) return (int64_t)i;
+    return -1;
+}
+
+void responses_warn_journals(const Responses *c, int64_t except) {
+    for (int64_t f = 0; f < responses_n_files(c); f++)
+        if (f != except && path_exists(arena_printf(c->arena, "%s.journal", c->files[f])))
+            log_warn("%s.journal: newer answers, of a recording that is under way or was killed; the next 03_record into this file takes them over", c->files[f]);
 }
 
 /* ---- appending */

@@ -30,6 +30,7 @@ typedef struct Response {
     bool has_usage;
     int64_t tokens_in, tokens_out; /* 0 unless has_usage */
     bool superseded;               /* a later record has the same key, set and item */
+    int64_t file;                  /* responses_file of it; set by responses_open */
 } Response;
 
 typedef struct ResponsesReport {
@@ -43,6 +44,9 @@ typedef struct Responses Responses;
 /* responses_open -- read `path`: one file, or every *.jsonl.zst of a folder in name order. Everything lives in `arena`.
  * E_INPUT: nothing there, damage, malformed records; file, frame and line are named. */
 Status responses_open(const char *path, Arena *arena, Responses **cache);
+/* responses_open_list -- the same for several, separated by commas, and then `last` (NULL or "": none), whose records are the later ones. A file that is reached twice is read
+ * once, where it comes first. */
+Status responses_open_list(const char *list, const char *last, Arena *arena, Responses **cache);
 /* responses_empty -- a cache without records (import into a new file). */
 Responses *responses_empty(Arena *arena);
 
@@ -51,6 +55,12 @@ int64_t responses_count(const Responses *cache);
 const Response *responses_at(const Responses *cache, int64_t i); /* file order */
 int64_t responses_n_files(const Responses *cache);
 const char *responses_file(const Responses *cache, int64_t i);   /* paths read, for the manifest */
+
+/* responses_find_file -- which of them `path` is, under whatever name; -1: none. */
+int64_t responses_find_file(const Responses *cache, const char *path);
+
+/* responses_warn_journals -- a warning about each file, `except` one (-1: all), that a recording has not finished (journal.h): its newest answers are not in it. */
+void responses_warn_journals(const Responses *cache, int64_t except);
 
 /* responses_find -- the answer to exactly this prompt; NULL when there is none. When it was asked more than once: the latest one for this item of this set, else
  * the one recorded first. */

@@ -7,6 +7,11 @@
 
 const char *const ITEMDOC_FIELDS[N_FIELDS] = {"title", "brand", "categories", "description", "keywords", "caption", "interests"};
 
+InterestUse itemdoc_use(const char *name)
+{
+    return strcmp(name, "none") == 0 ? INTERESTS_NONE : strcmp(name, "positive") == 0 ? INTERESTS_POSITIVE : INTERESTS_ALL;
+}
+
 static const char *interests_text(const ItemInterests *in, InterestUse use, Arena *arena)
 {
     if (!in || use == INTERESTS_NONE) return "";

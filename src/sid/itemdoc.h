@@ -16,6 +16,8 @@ enum { FIELD_TITLE, FIELD_BRAND, FIELD_CATEGORIES, FIELD_DESCRIPTION, FIELD_KEYW
 extern const char *const ITEMDOC_FIELDS[N_FIELDS]; /* "title", ... */
 
 typedef enum InterestUse { INTERESTS_NONE, INTERESTS_POSITIVE /* label 1 */, INTERESTS_ALL } InterestUse;
+#define INTEREST_USE_CHOICES "none|positive|all"
+InterestUse itemdoc_use(const char *name); /* of one of these */
 
 /* itemdoc_text -- one field of the item, "" when missing; for interests the texts used, joined by "; ". A brand "Unknown" counts as missing.
  * interests may be NULL (none known). Lives in arena or in the item. */
