@@ -71,8 +71,8 @@ static const char *recording_command(const EmbedderSettings *s, const EmbedderIt
     bool file = n > 10 && strcmp(s->embeddings + n - 10, ".jsonl.zst") == 0;
     const char *to = file ? s->embeddings : arena_printf(arena, "%s/%s.jsonl.zst", s->embeddings, s->set);
     const char *labels = items->use == INTERESTS_NONE ? "" : arena_printf(arena, " --labels %s", s->labels);
-    return arena_printf(arena, "`%s --data %s --set %s --providers %s --provider %s --model %s --template %s --with-interests %s%s --responses %s --out results/record --dry-run` says what they would cost; "
-                        "with --max-usd USD in place of --dry-run it records them", s->recorder, items->d->dir, s->set, s->providers, provider, s->model, s->template_id, use_name(items->use), labels, to);
+    return arena_printf(arena, "`%s --data %s --set %s --providers %s --provider %s --model %s --template %s --with-interests %s%s --responses %s --out results/record --max-usd 1` "
+                        "records them, for at most 1 USD; with --dry-run it only says what they would cost", s->recorder, items->d->dir, s->set, s->providers, provider, s->model, s->template_id, use_name(items->use), labels, to);
 }
 
 static Status recorded_settings(const EmbedderSettings *s)
