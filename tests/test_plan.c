@@ -227,6 +227,53 @@ START_TEST(optional_methods_wait_to_be_named)
 }
 END_TEST
 
+/* A row may take other vectors: the file they come from is in the key, and no other row's key knows of it. */
+START_TEST(vectors_and_captions_from_files_are_in_the_keys)
+{
+    char text[2048];
+    static const char *const form =
+        "{\"datasets\": {\"one\": {\"label\": \"One\", \"category\": \"beauty\", \"answers\": \"answers-one\", \"settings\": \"s\", \"methods\": [\"full\"%s], \"02_preprocess\": {%s}}},\n"
+        " \"methods\": {\"full\": {\"label\": \"Full\", \"kind\": \"generative\", \"tables\": [\"main\"]},\n"
+        "  \"model\": {\"label\": \"Model\", \"kind\": \"generative\", \"tables\": [\"main\"], \"05_embed\": {\"embedder\": \"recorded\", \"provider\": \"p\", \"model\": \"m\", \"embeddings\": \"%s\"}}},\n"
+        " \"settings\": {\"s\": {\"05_embed\": {\"dim\": 8}}}}\n";
+    PlanOptions o = {.experiments = experiments_path, .data = "one", .bin = bin_path, .stages = stages_path, .source = "", .results = results_path, .seeds = 1, .only = "", .run = "",
+                     .run_name = ""};
+    Plan *p = make_plan("one");
+    plan_destroy(p);
+    char captions[256];
+    (void)snprintf(captions, sizeof captions, "\"captions\": \"%s/captions.jsonl\"", folder);
+    static char key[6][2][256]; /* of the steps of full and model */
+    for (int round = 0; round < 6; round++) { /* full alone; both, the file absent, there, changed; the same again; captions */
+        if (round == 2 || round == 3) write_text(at("v.jsonl.zst"), round == 2 ? "vectors" : "other vectors");
+        if (round == 5) write_text(at("captions.jsonl"), "{}");
+        (void)snprintf(text, sizeof text, form, round > 0 ? ", \"model\"" : "", round == 5 ? captions : "", at("v.jsonl.zst"));
+        write_text(at("experiments.json"), text);
+        ck_assert_int_eq(plan_build(&o, &p), OK);
+        int n = 0;
+        for (int64_t i = 0; i < p->n; i++) {
+            const Step *s = &p->steps[i];
+            if (strcmp(s->program, "05_embed") != 0) continue;
+            (void)snprintf(key[round][n], sizeof key[round][n], "%s", s->out);
+            const char *set = NULL, *model = NULL;
+            for (int k = 0; k + 1 < s->n_args; k++) {
+                if (strcmp(s->args[k], "--set") == 0) set = s->args[k + 1];
+                if (strcmp(s->args[k], "--model") == 0) model = s->args[k + 1];
+            }
+            ck_assert_int_eq(set != NULL, n == 1); /* nothing new among the arguments of rows that do not ask for it */
+            if (n == 1) ck_assert(strcmp(set, "answers-one") == 0 && strcmp(model, "m") == 0);
+            n++;
+        }
+        ck_assert_int_eq(n, round > 0 ? 2 : 1);
+        plan_destroy(p);
+    }
+    for (int round = 1; round < 5; round++) ck_assert_str_eq(key[0][0], key[round][0]);
+    ck_assert_str_ne(key[1][1], key[2][1]);
+    ck_assert_str_ne(key[2][1], key[3][1]);
+    ck_assert_str_eq(key[3][1], key[4][1]);
+    ck_assert_str_ne(key[4][0], key[5][0]); /* other texts */
+}
+END_TEST
+
 START_TEST(runs_everything_once_and_resumes)
 {
     for (int64_t jobs = 1; jobs <= 3; jobs += 2) {
@@ -347,6 +394,7 @@ int main(void)
     tcase_add_test(t, equal_steps_are_shared);
     tcase_add_test(t, a_change_upstream_changes_the_keys_below_it_only);
     tcase_add_test(t, optional_methods_wait_to_be_named);
+    tcase_add_test(t, vectors_and_captions_from_files_are_in_the_keys);
     tcase_add_test(t, runs_everything_once_and_resumes);
     tcase_add_test(t, a_failing_step_stops_the_run_and_keeps_the_rest);
     tcase_add_test(t, a_stage_without_manifest_is_an_error);

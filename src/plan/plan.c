@@ -1,19 +1,18 @@
 /* plan/plan.c -- see plan.h. One function per stage; dataset, method and seed come from experiments.json. */
 #include "plan/plan.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "plan/treehash.h"
 
-enum { KEY_DIGITS = 16, LARGE_FILE = 64 << 20, NO_STEP = -1, QUICK_S = 60 };
+enum { KEY_DIGITS = 16, NO_STEP = -1, QUICK_S = 60 };
 
 /* What is being planned: shared by the functions below. */
 typedef struct Builder {
@@ -69,6 +68,15 @@ static void add_settings(Builder *b, Step *s, const char *key, const cJSON *meth
     }
 }
 
+/* One of these options, as add_settings gives it; NULL: not set. */
+static const char *setting(Builder *b, const char *key, const cJSON *method, const char *name)
+{
+    const cJSON *layer[3] = {member(method, key), member(b->dataset, key), member(b->settings, key)};
+    for (int i = 0; i < 3; i++)
+        if (member(layer[i], name) != NULL) return value_text(b, member(layer[i], name));
+    return NULL;
+}
+
 static const char *out_of(Builder *b, int64_t step) { return step == NO_STEP ? "" : b->plan->steps[step].out; }
 
 static void add_input(Builder *b, Step *s, const char *name, int64_t step)
@@ -77,39 +85,6 @@ static void add_input(Builder *b, Step *s, const char *name, int64_t step)
     if (step == NO_STEP) return;
     REQUIRE(s->n_inputs < STEP_MAX_INPUTS, "%s: too many inputs", s->program);
     s->inputs[s->n_inputs++] = step;
-}
-
-static Status hash_tree(Sha256 *h, const char *path, Arena *arena);
-
-
-static int visible(const struct dirent *e) { return e->d_name[0] != '.'; }
-
-static Status hash_folder(Sha256 *h, const char *path, Arena *arena)
-{
-    struct dirent **list = NULL;
-    int n = scandir(path, &list, visible, alphasort);
-    Status s = n < 0 ? FAIL(E_INPUT, "check the path and its permissions", "%s: cannot list the folder", path) : OK;
-    for (int i = 0; i < n; i++) {
-        if (s == OK) s = hash_tree(h, arena_printf(arena, "%s/%s", path, list[i]->d_name), arena);
-        free(list[i]);
-    }
-    free(list);
-    return s;
-}
-
-/* Content of files up to LARGE_FILE; beyond that name, size and modification time (a raw review file is gigabytes). */
-static Status hash_tree(Sha256 *h, const char *path, Arena *arena)
-{
-    struct stat info;
-    if (stat(path, &info) != 0) return FAIL(E_INPUT, "check the path", "%s: not found", path);
-    if (S_ISDIR(info.st_mode)) return hash_folder(h, path, arena);
-    char hex[SHA256_HEX];
-    if (info.st_size <= LARGE_FILE) TRY(sha256_file(path, hex, NULL));
-    else (void)snprintf(hex, sizeof hex, "%lld at %lld", (long long)info.st_size, (long long)info.st_mtime);
-    const char *slash = strrchr(path, '/');
-    sha256_add_field(h, slash != NULL ? slash + 1 : path);
-    sha256_add_field(h, hex);
-    return OK;
 }
 
 /* step_finish -- compute the key, set the folder; returns the index of this step or of an equal earlier one. outside: NULL-ended paths. */
@@ -122,7 +97,7 @@ static Status step_finish(Builder *b, Step *s, const char *const *outside, int64
     for (int i = 0; i < s->n_args; i++) sha256_add_field(h, s->args[i]);
     Status status = OK;
     for (; outside != NULL && *outside != NULL && status == OK; outside++)
-        if (path_exists(*outside)) status = hash_tree(h, *outside, b->arena);
+        if (path_exists(*outside)) status = treehash_add(h, *outside, b->arena);
     sha256_finish(h, hex);
     TRY(status);
     s->out = arena_printf(b->arena, "%s/%s/%.*s", b->o->stages, s->program, KEY_DIGITS, hex);
@@ -183,7 +158,7 @@ static Status plan_data(Builder *b, Chain *c)
     if (category == NULL) add_form(b, &s);
     add_settings(b, &s, "02_preprocess", NULL);
     add_pair(b, &s, "seed", seed);
-    const char *outside[] = {"data_prep/datasets.json", NULL};
+    const char *outside[] = {"data_prep/datasets.json", setting(b, "02_preprocess", NULL, "captions"), NULL};
     TRY(step_finish(b, &s, outside, &c->data));
     Step card = step_begin(b, "02_card", "data card");
     add_input(b, &card, "data", c->data);
@@ -221,8 +196,11 @@ static Status plan_sids(Builder *b, const cJSON *method, const char *seed, Chain
     add_input(b, &e, "labels", strcmp(use, "none") == 0 ? NO_STEP : c->labels);
     add_pair(b, &e, "interests", use);
     add_settings(b, &e, "05_embed", method);
+    const char *embedder = setting(b, "05_embed", method, "embedder"), *given = setting(b, "05_embed", method, "set");
+    if (embedder != NULL && strcmp(embedder, "recorded") == 0 && given == NULL) add_pair(b, &e, "set", json_opt_string(b->dataset, "answers", b->name));
     add_pair(b, &e, "seed", "1");
-    TRY(step_finish(b, &e, NULL, &c->embed));
+    const char *outside[] = {setting(b, "05_embed", method, "embeddings"), NULL};
+    TRY(step_finish(b, &e, outside, &c->embed));
     Step t = step_begin(b, "06_tokenize", arena_printf(b->arena, "seed %s", seed));
     add_input(b, &t, "data", c->data);
     add_input(b, &t, "embed", c->embed);
