@@ -1,7 +1,7 @@
 /* 02_preprocess -- from a source to a data set folder.
  *
  * In:  raw Amazon files (2014: JSON reviews, Python-literal metadata; 2018: JSON), the sequence form (sequences.txt, items.jsonl, ...), or the files of
- *      S3-Rec, SASRec, LC-Rec, LETTER, MiniOneRec or RecBole (data/source.h)
+ *      S3-Rec, SASRec, LC-Rec, LETTER, MiniOneRec or RecBole (data/source.h); on request captions.jsonl of 03_record (--captions, data/captionfile.h)
  *      Filters and their order: src/data/filter.h; splits: src/data/split.h. "recipe": what datasets.json says for raw files of this set.
  * Out: meta.json, items.jsonl, users.tsv, train.tsv, valid.tsv, test.tsv, times.tsv (data/dataset.h), rejected.tsv, manifest.json
  *
@@ -39,6 +39,7 @@ static const CliOption options[] = {
     {"ties", CLI_ENUM, &settings.ties, "file", 0, 0, "", "events of a user at the same second: order of the source, or random", "file|shuffle"},
     {"ties-seed", CLI_INT, &settings.ties_seed, "-1", -1, 9e15, "", "random seed of --ties shuffle; -1: as --seed, which numbers the items too", NULL},
     {"passes", CLI_INT, &settings.passes, "0", 0, 2, "", "over raw reviews: 1 keeps all events, 2 only those that can be in the core; 0: 2 above 256 MiB", NULL},
+    {"captions", CLI_STR, &settings.captions, "", 0, 0, "FILE", "captions of photos for the items' texts: captions.jsonl of 03_record --template caption/...", NULL},
     {"max-loss", CLI_REAL, &settings.max_loss, "0.001", 0, 1, "share", "stop when more records than this are unusable", NULL},
     {"check-counts", CLI_FLAG, &settings.check_counts, "1", 0, 1, "", "stop when the counts are not the published ones", NULL},
     {"seed", CLI_INT, &seed, "2026", 0, 9e15, "", "random seed", NULL},

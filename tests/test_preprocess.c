@@ -26,6 +26,51 @@ START_TEST(leave_last_out_by_time_and_file_order)
 }
 END_TEST
 
+/* 02_preprocess --captions: what a model that sees said of the photos. */
+START_TEST(recorded_captions_join_their_items)
+{
+    write_gzip(in_scratch("raw/reviews.json.gz"), reviews_text("U A " T "01;U B " T "02;U C " T "03;"));
+    write_gzip(in_scratch("raw/meta.json.gz"), "{'asin': 'A', 'title': 'a'}\n{'asin': 'B', 'title': 'b'}\n{'asin': 'C', 'title': 'c'}\n");
+    write_text(in_scratch("raw/captions.jsonl"), "{\"asin\": \"B\", \"caption\": \"of the source\"}\n{\"asin\": \"C\", \"caption\": \"stays\"}\n");
+    settings.captions = arena_strdup(arena, in_scratch("captions.jsonl"));
+    assert_fails(E_INPUT, "captions.jsonl"); /* not there */
+    write_text(settings.captions, "");
+    assert_fails(E_INPUT, "no captions");
+    write_text(settings.captions, "{\"item\":\"A\",\"caption\":\"a saw & a log <small>\",\"model\":\"m\"}\n{\"item\":\"B\",\"caption\":\"a caf\\u00e9 brush\",\"model\":\"m\"}\n");
+    Dataset *d = prepare_load("out");
+    for (int64_t i = 0; i < d->N; i++) {
+        const char *want = d->text[i].id[0] == 'A' ? "a saw & a log <small>" : d->text[i].id[0] == 'B' ? "a caf\xc3\xa9 brush" : "stays"; /* as it was answered, no markup is looked for */
+        ck_assert_str_eq(d->text[i].caption, want);
+    }
+    ck_assert_double_eq(meta_number("out", "captions.lines"), 2);
+    ck_assert_double_eq(meta_number("out", "captions.joined"), 2);
+    ck_assert_double_eq(meta_number("out", "captions.replaced"), 1);
+    ck_assert_double_eq(meta_number("out", "captions.items_without"), 1);
+    ck_assert_double_eq(meta_number("out", "input.captions_read"), 2);
+    ck_assert_double_eq(meta_number("out", "text.caption"), 3);
+    /* what does not fit is counted and named; a loss beyond --max-loss stops */
+    write_text(settings.captions, "{\"item\":\"A\",\"caption\":\"one\"}\n{\"item\":\"Z\",\"caption\":\"two\"}\n{\"item\":\"A\",\"caption\":\"three\"}\n"
+               "{\"item\":\"B\",\"caption\":\"\"}\n{\"item\":\"B\"}\n{\"item\":\"B\",\"caption\":\"\xff\"}\nno line\n{\"item\":\"C\",\"caption\":\"four\"}\n");
+    ck_assert_int_eq(prepare_run("bad"), E_INPUT);
+    ck_assert_ptr_nonnull(strstr(status_message(), "captions.jsonl:2: item Z is not in the data set; 6 of 8 captions would be lost"));
+    settings.max_loss = 0.8;
+    d = prepare_load("lossy");
+    ck_assert_double_eq(meta_number("lossy", "captions.joined"), 2);
+    ck_assert_double_eq(meta_number("lossy", "input.captions_rejected"), 6);
+    ck_assert_double_eq(meta_number("lossy", "input.items_rejected"), 0);
+    ck_assert_double_eq(meta_number("lossy", "input.kinds.unknown"), 1);
+    ck_assert_double_eq(meta_number("lossy", "input.kinds.repeated"), 1);
+    ck_assert_double_eq(meta_number("lossy", "input.kinds.utf8"), 1);
+    const char *rejected = read_bytes(in_scratch("lossy/rejected.tsv"), NULL);
+    ck_assert_ptr_nonnull(strstr(rejected, "captions.jsonl\t3\trepeated\titem A has its caption already"));
+    for (int64_t i = 0; i < d->N; i++) ck_assert_str_eq(d->text[i].caption, d->text[i].id[0] == 'A' ? "one" : d->text[i].id[0] == 'B' ? "of the source" : "four");
+    settings.captions = NULL;
+    (void)prepare_load("none");
+    ck_assert_double_eq(meta_number("none", "captions.lines"), -1);
+    ck_assert_double_eq(meta_number("none", "input.captions_read"), -1);
+}
+END_TEST
+
 START_TEST(texts_are_decoded_and_nothing_else_comes_in)
 {
     write_gzip(in_scratch("raw/reviews.json.gz"), reviews_text("U A " T "01;U B " T "02;U C " T "03;"));
@@ -260,6 +305,7 @@ int main(void)
     tcase_set_timeout(t, 30);
     tcase_add_checked_fixture(t, prepare_setup, prepare_teardown);
     tcase_add_test(t, leave_last_out_by_time_and_file_order);
+    tcase_add_test(t, recorded_captions_join_their_items);
     tcase_add_test(t, texts_are_decoded_and_nothing_else_comes_in);
     tcase_add_test(t, the_2018_release_is_json_with_lists);
     tcase_add_test(t, the_core_is_iterated_to_its_fixed_point);

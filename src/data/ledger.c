@@ -10,7 +10,7 @@
 
 enum { MAX_LINES = 100000, MAX_SHOWN = 10, MAX_RULES = 32 };
 
-static const char *const sort_names[LEDGER_SORTS] = {"interactions", "items"};
+static const char *const sort_names[LEDGER_SORTS] = {"interactions", "items", "captions"};
 static const char *const fault_names[FAULTS] = {"syntax", "utf8", "field", "time", "unknown", "repeated"};
 
 typedef struct LedgerLine { const char *path, *reason; int64_t line; LedgerSort sort; Fault fault; } LedgerLine;
@@ -109,6 +109,7 @@ cJSON *ledger_json(const Ledger *l) {
     cJSON *root = cJSON_CreateObject();
     char name[64];
     for (int sort = 0; sort < LEDGER_SORTS; sort++) {
+        if (sort == LEDGER_CAPTIONS && l->seen[sort] == 0) continue;
         snprintf(name, sizeof name, "%s_read", sort_names[sort]);
         cJSON_AddNumberToObject(root, name, (double)l->seen[sort]);
         snprintf(name, sizeof name, "%s_rejected", sort_names[sort]);

@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 
-typedef enum LedgerSort { LEDGER_INTERACTIONS, LEDGER_ITEMS, LEDGER_SORTS } LedgerSort;
+typedef enum LedgerSort { LEDGER_INTERACTIONS, LEDGER_ITEMS, LEDGER_CAPTIONS /* of --captions */, LEDGER_SORTS } LedgerSort;
 
 typedef enum Fault {
     FAULT_SYNTAX,   /* not JSON, not a Python literal, not a sequence line */
@@ -42,7 +42,7 @@ int64_t ledger_lost(const Ledger *l, LedgerSort sort);
 Status ledger_write(const Ledger *l, const char *dir);
 /* ledger_check -- E_INPUT when rejected / seen > max_loss for one sort. dir: where rejected.tsv is. */
 Status ledger_check(const Ledger *l, double max_loss, const char *dir);
-/* ledger_json -- {"interactions_read", "interactions_rejected", ..., "kinds": {...}, "rules": {...}}; caller deletes. */
+/* ledger_json -- {"interactions_read", "interactions_rejected", ... (captions: where some were read), "kinds": {...}, "rules": {...}}; caller deletes. */
 cJSON *ledger_json(const Ledger *l);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "data/captionfile.h"
 #include "data/intake.h"
 #include "data/export.h"
 #include "data/import.h"
@@ -30,6 +31,7 @@ typedef struct Prepare {
     Split split;
     RowCheck check;        /* when rows were shipped */
     Numbering users, items;
+    CaptionCount captions; /* of settings->captions */
     Manifest *manifest;
 } Prepare;
 
@@ -181,6 +183,15 @@ static bool counts_met(const Prepare *p) {
     return p->users.count == e->users && p->items.count == e->items && p->intake->n_events == e->interactions;
 }
 
+static cJSON *captions_json(const Prepare *p) {
+    cJSON *captions = cJSON_CreateObject();
+    cJSON_AddNumberToObject(captions, "lines", (double)p->captions.lines);
+    cJSON_AddNumberToObject(captions, "joined", (double)p->captions.joined);
+    cJSON_AddNumberToObject(captions, "replaced", (double)p->captions.replaced);
+    cJSON_AddNumberToObject(captions, "items_without", (double)(p->items.count - p->captions.joined));
+    return captions;
+}
+
 static Status write_meta(Prepare *p) {
     const RegistryEntry *e = p->entry;
     cJSON *meta = cJSON_CreateObject();
@@ -205,6 +216,7 @@ static Status write_meta(Prepare *p) {
         cJSON_AddNumberToObject(ties, "seed", p->settings->ties_seed >= 0 ? (double)p->settings->ties_seed : (double)p->settings->seed);
     cJSON_AddItemToObject(meta, "ties", ties);
     cJSON_AddItemToObject(meta, "input", ledger_json(p->intake->ledger));
+    if (p->captions.lines) cJSON_AddItemToObject(meta, "captions", captions_json(p));
     if (e->users) {
         cJSON *expected = cJSON_AddObjectToObject(meta, "expected");
         cJSON_AddNumberToObject(expected, "users", (double)e->users);
@@ -233,6 +245,19 @@ static Status check_expected(const Prepare *p) {
                 (long long)p->items.count, (long long)p->intake->n_events, (long long)e->users, (long long)e->items, (long long)e->interactions, e->label);
 }
 
+/* --captions, when it is known which items the data set has. */
+static Status join_captions(Prepare *p) {
+    const char *path = p->settings->captions;
+    if (!path || !*path) return OK;
+    manifest_input(p->manifest, path);
+    TRY(captionfile_join(p->intake, &p->items, path, &p->captions));
+    log_info("%s: captions of %lld of %lld items (%lld in the place of the source's own); %lld of %lld lines rejected", path, (long long)p->captions.joined, (long long)p->items.count,
+             (long long)p->captions.replaced, (long long)p->captions.rejected, (long long)p->captions.lines);
+    if (p->captions.lines == 0) return FAIL(E_INPUT, "it is written by 03_record --template caption/...", "%s: no captions", path);
+    TRY(ledger_write(p->intake->ledger, p->out));
+    return ledger_check(p->intake->ledger, p->settings->max_loss, p->out);
+}
+
 /* ---- all together ---- */
 
 static Status prepare_all(Prepare *p) {
@@ -250,6 +275,7 @@ static Status prepare_all(Prepare *p) {
     TRY(split(p));
     number(p);
     TRY(check_expected(p));
+    TRY(join_captions(p));
     manifest_output(p->manifest, arena_printf(p->arena, "%s/rejected.tsv", p->out));
     TRY(export_all(c, &p->split, &p->users, &p->items, p->out, p->manifest));
     return write_meta(p);

@@ -9,6 +9,7 @@
  *   "licence", "homepage", "note": from datasets.json
  *   "seed", "filter_settings": filter_json, "ties": {"rule": "file" | "shuffle", "seed", counts of intake_ties_json}
  *   "input": ledger_json (what was read, rejected, or treated by a rule)
+ *   "captions": of --captions, where given: {"lines", "joined", "replaced" (the source's own), "items_without"}
  *   "expected": counts of datasets.json, who printed them ("source") and "met", where known
  *   "rows_check": rows made by our own rule against the rows shipped with the source (rowcheck.h), where rows were shipped */
 #ifndef DIGR_DATA_PREPARE_H
@@ -29,6 +30,7 @@ typedef struct PrepareSettings {
     bool check_counts;
     const char *form, *stem;     /* what the folder holds and its files' name (source.h); NULL: found out */
     int64_t passes;              /* over raw reviews: 1 or 2; 0: by the size of the file (import.h) */
+    const char *captions;        /* file of recorded captions (captionfile.h); NULL or "": none */
     double max_loss;             /* share of records */
     uint64_t seed;               /* of the numbering */
     int64_t ties_seed;           /* of --ties shuffle; -1: as seed. Its own, so that two shuffles differ in nothing but the order */
