@@ -148,6 +148,78 @@ START_TEST(photos_are_shown_and_captioned) {
 }
 END_TEST
 
+/* What a model saw in photos reaches prompts and embeddings: 03_record, 02_preprocess --captions, 03_mine show, 05_embed. */
+START_TEST(captions_reach_prompts_and_embeddings) {
+    char *text;
+    size_t n;
+    const char *raw = support_path(&w.base, "raw"), *dir = w.base.dir, *lines = "";
+    for (int i = 0; i < 4; i++) { /* of the four that have photos, a source without captions */
+        const ItemText *t = &w.base.d->text[i];
+        lines = arena_printf(w.base.arena, "%s{\"item\": %d, \"asin\": \"%s\", \"title\": \"%s\"}\n", lines, i, t->id, t->title);
+    }
+    MUST(dir_make(raw));
+    support_write(support_path(&w.base, "raw/items.jsonl"), lines, strlen(lines));
+    static const char sequences[] = "u1 0 1 2 3\nu2 3 2 1 0\nu3 1 3 0 2\n";
+    support_write(support_path(&w.base, "raw/sequences.txt"), sequences, sizeof sequences - 1);
+    ck_assert_msg(support_run(&w.base, arena_printf(w.base.arena, "02_preprocess --dataset mine --form sequences --raw '%s' --k-core 1 --out '%s/plain'", raw, dir), &text) == 0, "%s", text);
+    serve();
+    const char *ask = "03_record --data '%s/plain' --set mine --providers '%s' --prompts '%s' --model mock-o --template caption/v1 --responses '%s/cache/%s.jsonl.zst' --out '%s/out' --images '%s' "
+                      "--max-usd 1 %s";
+    ck_assert_msg(support_run(&w.base, arena_printf(w.base.arena, ask, dir, providers, prompts, dir, "one", dir, photos, "--items A1,A2"), &text) == 0, "%s", text);
+    ck_assert_int_eq(requests(), 2);
+    /* the others into another file: what the first file holds is known, and captions.jsonl has them all */
+    ck_assert_msg(support_run(&w.base, arena_printf(w.base.arena, ask, dir, providers, prompts, dir, "two", dir, photos, arena_printf(w.base.arena, "--known '%s/cache'", dir)), &text) == 0, "%s", text);
+    ck_assert_int_eq(requests(), 4);
+    ck_assert_ptr_nonnull(strstr(text, "2 questions are answered in other files"));
+    ck_assert_ptr_nonnull(strstr(text, "captions of 4 of 4 items"));
+    ck_assert_msg(support_run(&w.base, arena_printf(w.base.arena, "02_preprocess --dataset mine --form sequences --raw '%s' --k-core 1 --out '%s/seen' --captions '%s/out/captions.jsonl'", raw, dir, dir), &text) == 0, "%s", text);
+    ck_assert_ptr_nonnull(strstr(text, "captions of 4 of 4 items (0 in the place of the source's own); 0 of 4 lines rejected"));
+    Dataset *plain, *seen;
+    MUST(dataset_load(support_path(&w.base, "plain"), true, w.base.arena, &plain));
+    MUST(dataset_load(support_path(&w.base, "seen"), true, w.base.arena, &seen));
+    for (int i = 0; i < 4; i++) {
+        ck_assert_str_eq(plain->text[i].id, seen->text[i].id); /* the same numbers */
+        ck_assert_str_eq(plain->text[i].caption, "");
+        ck_assert_str_eq(seen->text[i].caption, arena_printf(w.base.arena, "The photo shows %s on a bench.", seen->text[i].title));
+    }
+    const char *show = "03_mine show A1 --data '%s/%s' --set mine --responses '%s/cache' --prompts '%s' --members mock-o:mine/v1-visual --on-missing skip";
+    ck_assert_msg(support_run(&w.base, arena_printf(w.base.arena, show, dir, "seen", dir, prompts), &text) == 0, "%s", text);
+    ck_assert_ptr_nonnull(strstr(text, "caption: The photo shows Bow Saw, 21 in on a bench."));
+    ck_assert_msg(support_run(&w.base, arena_printf(w.base.arena, "05_embed --data '%s/seen' --interests none --dim 2 --texts 1 --out '%s/e'", dir, dir), &text) == 0, "%s", text);
+    ck_assert_ptr_nonnull(strstr(text, "caption: 4 of 4 items"));
+    ck_assert_ptr_nonnull(strstr(support_read(&w.base, support_path(&w.base, "e/texts.jsonl"), &n), "Bow Saw, 21 in. The photo shows Bow Saw, 21 in on a bench."));
+    ck_assert_int_eq(support_run(&w.base, arena_printf(w.base.arena, "02_preprocess --dataset mine --form sequences --raw '%s' --k-core 1 --out '%s/x' --captions '%s/raw/items.jsonl'", raw, dir, dir), &text), 3);
+    ck_assert_ptr_nonnull(strstr(text, "items.jsonl:1: "));
+}
+END_TEST
+
+/* A price needs no rule for photos; a photo does. */
+START_TEST(what_a_photo_counts_as_is_documented_or_given) {
+    char *text;
+    serve();
+    size_t n;
+    const char *more = arena_printf(w.base.arena, "--max-usd 5 --dry-run --images '%s'", photos);
+    ck_assert_int_eq(record_program("03_record", "mock-g", "mine/v1-photo", more, &text), 0);
+    ck_assert_ptr_nonnull(strstr(text, "a photo counts as 500 tokens at most (a test)"));
+    char *file = support_read(&w.base, providers, &n);
+    static const char known[] = "\"image_tokens\": 500, \"image_tokens_source\": \"a test\", ", bare[] = "\"image_tokens\": 500, ";
+    const char *cut[2] = {"", bare}; /* not known; known, and nobody says from where */
+    for (int k = 0; k < 2; k++) {
+        const char *rest = file, *changed = "";
+        for (const char *at; (at = strstr(rest, known)); rest = at + sizeof known - 1) changed = arena_printf(w.base.arena, "%s%.*s%s", changed, (int)(at - rest), rest, cut[k]);
+        changed = arena_printf(w.base.arena, "%s%s", changed, rest);
+        support_write(providers, changed, strlen(changed));
+        ck_assert_int_eq(record_program("03_record", "mock-g", "mine/v1-photo", more, &text), k == 0 ? 2 : 3);
+        ck_assert_ptr_nonnull(strstr(text, k == 0 ? "--image-tokens" : "image_tokens_source"));
+        if (k == 1) continue;
+        ck_assert_int_eq(record_program("03_record", "mock-g", "mine/v1-photo", arena_printf(w.base.arena, "%s --image-tokens 700", more), &text), 0);
+        ck_assert_ptr_nonnull(strstr(text, "a photo counts as 700 tokens at most (as --image-tokens says)"));
+        ck_assert_int_eq(record_program("03_record", "mock-g", "mine/v1", "--max-usd 5 --dry-run", &text), 0);
+    }
+    ck_assert_int_eq(requests(), 0);
+}
+END_TEST
+
 START_TEST(a_dry_run_asks_nothing_and_leaves_nothing) {
     serve();
     char *text;
@@ -298,6 +370,8 @@ int main(void) {
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, from_questions_to_replayed_interests);
     tcase_add_test(t, photos_are_shown_and_captioned);
+    tcase_add_test(t, captions_reach_prompts_and_embeddings);
+    tcase_add_test(t, what_a_photo_counts_as_is_documented_or_given);
     tcase_add_test(t, a_dry_run_asks_nothing_and_leaves_nothing);
     tcase_add_test(t, chosen_items_only);
     tcase_add_test(t, a_wrong_key_is_not_shown_by_the_program);
