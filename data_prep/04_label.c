@@ -1,12 +1,12 @@
 /* 04_label -- RLDI: a binary classifier trained on judged interests scores every merged interest; quality q of every item.
  *
  * In:  a data set folder, interests.jsonl of 03_mine, judged interests of cache/responses (template judge/v1)
- * Out: labels.jsonl (interests with score, label; items with quality), classifier.json (held-out figures, weights), manifest.json
+ * Out: labels.jsonl (interests with score, label; items with quality), classifier.json (held-out figures with intervals, calibration, weights), manifest.json
  *
  * Judged interests are asked for by `03_record --template judge/v1 --interests <folder of 03_mine>`; this program opens no socket.
  * --filter none accepts every interest: the "without RLDI" ablation.
  *
- * Deviations from the paper: 1. the classifier, see llm/label.h. 2. The judged interests are labels of the same model that mined them, not of people. */
+ * Deviations from the paper: 1. the classifier, see llm/classifier.h. 2. The judged interests are labels of the same model that mined them, not of people. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,10 +17,11 @@
 #include "base/atomic.h"
 #include "io/manifest.h"
 #include "llm/label.h"
+#include "sid/textspace.h"
 
 static const char *data_dir, *interests_dir, *responses_path, *set, *judged_sets, *judge, *filter, *out;
 static double threshold;
-static int64_t seed;
+static int64_t seed, resamples, bins, dim;
 
 static const CliOption options[] = {
     {"data", CLI_STR, &data_dir, NULL, 0, 0, "DIR", "data set folder written by 02_preprocess", NULL},
@@ -31,13 +32,22 @@ static const CliOption options[] = {
     {"judged-sets", CLI_STR, &judged_sets, "", 0, 0, "LIST", "train on other sets instead: SET=DATA_DIR:INTERESTS_DIR, separated by commas", NULL},
     {"filter", CLI_ENUM, &filter, "logistic", 0, 0, "", "the classifier, or accept everything", "logistic|none"},
     {"threshold", CLI_REAL, &threshold, "0.5", 0, 1, "", "probability from which the label is 1", NULL},
-    {"seed", CLI_INT, &seed, "2026", 0, 9e15, "", "random seed (which items are held out)", NULL},
+    {"dim", CLI_INT, &dim, "64", 0, 1024, "", "dimensions of the space of item texts that one feature is measured in; 0 leaves it out", NULL},
+    {"resamples", CLI_INT, &resamples, "2000", 200, 1000000, "", "resamples of the held-out items, for 95 % intervals", NULL},
+    {"bins", CLI_INT, &bins, "10", 2, MAX_BINS, "", "bins of equal count, for the calibration", NULL},
+    {"seed", CLI_INT, &seed, "2026", 0, 9e15, "", "random seed (which items are held out; resamples)", NULL},
     {"out", CLI_STR, &out, NULL, 0, 0, "DIR", "output folder", NULL},
     CLI_END};
 
 static Status load_set(const char *data, const char *mined, Arena *arena, Dataset **d, ItemInterests **items) {
     TRY(dataset_load(data, true, arena, d));
     return interests_load(arena_printf(arena, "%s/interests.jsonl", mined), (*d)->N, false, arena, items);
+}
+
+/* The corpus of features, with the space of item texts. */
+static Status make_corpus(const Dataset *d, const ItemInterests *items, Arena *arena, FeatureCorpus **corpus) {
+    *corpus = features_corpus(d, items, arena);
+    return dim > 0 ? textspace_build(*corpus, dim, (uint64_t)seed, arena) : OK;
 }
 
 /* "SET=DATA_DIR:INTERESTS_DIR,..." */
@@ -50,9 +60,11 @@ static Status gather_others(const Responses *cache, Manifest *m, Arena *arena, J
         *mined++ = 0;
         Dataset *d;
         ItemInterests *items;
+        FeatureCorpus *corpus;
         int64_t before = judged->n;
         TRY(load_set(data, mined, arena, &d, &items));
-        TRY(label_gather(cache, entry, judge, d, features_corpus(d, items, arena), arena, judged));
+        TRY(make_corpus(d, items, arena, &corpus));
+        TRY(judged_gather(cache, entry, judge, d, corpus, arena, judged));
         log_info("set %s: %lld judged interests", entry, (long long)(judged->n - before));
         manifest_input(m, arena_printf(arena, "%s/items.jsonl", data));
         manifest_input(m, arena_printf(arena, "%s/interests.jsonl", mined));
@@ -60,13 +72,25 @@ static Status gather_others(const Responses *cache, Manifest *m, Arena *arena, J
     return OK;
 }
 
-static void log_figures(const char *name, const BinaryScores *s) {
-    for (int o = -1; o < N_ORIGINS; o++) {
-        const BinaryScores *b = &s[1 + o];
-        char auc[16] = "-";
-        if (b->has_auc) (void)snprintf(auc, sizeof auc, "%.4f", b->auc);
-        log_info("  %-15s %-7s  %5lld rows  %.3f positive  accuracy %.4f  AUC %6s  F1 %.4f", name, o < 0 ? "all" : origin_name((Origin)o), (long long)b->n,
-                 b->n ? (double)b->positives / (double)b->n : 0, b->accuracy, auc, b->f1);
+/* "0.947 [0.912, 0.975]", or as much of it as there is. */
+static const char *interval_text(const Interval *i, Arena *arena) {
+    if (!i->has) return "-";
+    return i->bounded ? arena_printf(arena, "%.3f [%.3f, %.3f]", i->value, i->low, i->high) : arena_printf(arena, "%.3f [-]", i->value);
+}
+
+static void log_figures(const ClassifierReport *r, Arena *arena) {
+    log_info("%-16s %-8s %5s  %8s  %-22s %-22s %-22s", "on held-out rows", "origin", "rows", "positive", "accuracy", "AUC", "F1");
+    for (int p = 0; p < N_PREDICTORS; p++)
+        for (int s = 0; s < N_SUBSETS; s++) {
+            const Figures *f = &r->figures[s][p];
+            const Interval *i = r->own[s][p];
+            log_info("%-16s %-8s %5lld  %8lld  %-22s %-22s %-22s", predictor_name(r, p), subset_name(s), (long long)f->n, (long long)f->positives,
+                     interval_text(&i[FIGURE_ACCURACY], arena), interval_text(&i[FIGURE_AUC], arena), interval_text(&i[FIGURE_F1], arena));
+        }
+    for (int k = 0; k < N_RIVALS; k++) {
+        const Interval *d = &r->minus_plain[k];
+        log_info("folds: %-14s log loss %.4f with strength %g%s%s", model_name((ModelKind)k), r->fold_loss[k], r->strength[k],
+                 d->bounded ? arena_printf(arena, ", difference to plain %+.4f [%+.4f, %+.4f]", d->value, d->low, d->high) : "", (ModelKind)k == r->kept ? ": kept" : "");
     }
 }
 
@@ -75,21 +99,20 @@ static Status run_classifier(const Dataset *d, ItemInterests *items, Manifest *m
     Judged judged = {0};
     Classifier classifier;
     ClassifierReport report;
-    FeatureCorpus *corpus = features_corpus(d, items, arena);
+    FeatureCorpus *corpus;
+    TRY(make_corpus(d, items, arena, &corpus));
     TRY(responses_open(responses_path, arena, &cache));
     for (int64_t f = 0; f < responses_n_files(cache); f++) manifest_input(m, responses_file(cache, f));
-    TRY(*judged_sets ? gather_others(cache, m, arena, &judged) : label_gather(cache, set, judge, d, corpus, arena, &judged));
+    TRY(*judged_sets ? gather_others(cache, m, arena, &judged) : judged_gather(cache, set, judge, d, corpus, arena, &judged));
     if (judged.n == 0)
         return FAIL(E_INPUT, "--judged-sets trains on other sets; --filter none accepts everything", "no judged interests (%s) of set %s", judge, *judged_sets ? judged_sets : set);
-    TRY(label_train(&judged, (uint64_t)seed, threshold, arena, &classifier, &report));
-    log_info("%lld judged interests, %lld of items outside the data set; trained on %lld of %lld items, held out %lld rows of %lld items; lambda %g",
-             (long long)judged.n, (long long)judged.n_outside, (long long)report.n_train, (long long)report.train_items, (long long)report.n_held_out,
-             (long long)report.held_out_items, report.lambda);
-    log_figures("classifier", report.classifier);
-    log_figures("confidence only", report.confidence_only);
-    log_figures("all positive", report.all_positive);
+    const ClassifierOptions settings = {(uint64_t)seed, threshold, resamples, (int)bins};
+    TRY(classifier_train(&judged, &settings, arena, &classifier, &report));
+    log_info("%lld judged interests, %lld of items outside the data set; trained on %lld of %lld items, held out %lld rows of %lld items", (long long)judged.n,
+             (long long)judged.n_outside, (long long)report.n_train, (long long)report.train_items, (long long)report.n_held_out, (long long)report.held_out_items);
+    log_figures(&report, arena);
     TRY(label_apply(&classifier, corpus, threshold, d->N, items));
-    *json = label_json(&judged, &classifier, &report);
+    *json = classifier_json(&judged, &classifier, &report);
     return OK;
 }
 

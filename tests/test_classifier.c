@@ -1,10 +1,11 @@
-/* tests/test_classifier.c -- logistic regression, its figures, the features' two rules of honesty, training on judged rows, 04_label. */
+/* tests/test_classifier.c -- logistic regression, the features' two rules of honesty, training on judged rows, 04_label. */
 #include <math.h>
 
 #include "base/json.h"
 #include "base/rng.h"
 #include "llm/label.h"
 #include "llm_support.h"
+#include "sid/textspace.h"
 
 static Support s;
 
@@ -68,21 +69,6 @@ START_TEST(separable_data_stay_finite_and_one_class_is_refused) {
 }
 END_TEST
 
-START_TEST(figures_by_hand) {
-    /* sorted: 0.1(0) 0.4(1) 0.4(0) 0.8(1) 0.9(1); pairs (positive, negative): 6; won: 0.4>0.1, 0.8>both, 0.9>both = 5, tied 0.4=0.4: 0.5 -> 5.5/6 */
-    BinaryScores b = binary_scores(5, (const double[]){0.9, 0.4, 0.1, 0.8, 0.4}, (const int[]){1, 0, 0, 1, 1}, 0.5, s.arena);
-    ck_assert(b.has_auc && fabs(b.auc - 5.5 / 6) < 1e-12);
-    ck_assert(fabs(b.accuracy - 0.8) < 1e-12 && fabs(b.precision - 1) < 1e-12 && fabs(b.recall - 2.0 / 3) < 1e-12 && fabs(b.f1 - 0.8) < 1e-12);
-    ck_assert(fabs(b.log_loss + (log(0.9) + log(0.6) + log(0.9) + log(0.8) + log(0.4)) / 5) < 1e-12);
-    b = binary_scores(3, (const double[]){0.5, 0.5, 0.5}, (const int[]){1, 0, 1}, 0.5, s.arena);
-    ck_assert(fabs(b.auc - 0.5) < 1e-12 && fabs(b.accuracy - 2.0 / 3) < 1e-12); /* at the threshold: positive */
-    b = binary_scores(2, (const double[]){1, 0}, (const int[]){1, 1}, 0.5, s.arena);
-    ck_assert(!b.has_auc && isfinite(b.log_loss));
-    b = binary_scores(0, NULL, NULL, 0.5, s.arena);
-    ck_assert(!b.has_auc && b.n == 0 && b.f1 <= 0);
-}
-END_TEST
-
 /* ---- features */
 
 static ItemInterests *mined(void) {
@@ -119,6 +105,41 @@ START_TEST(features_see_what_they_should) {
     ck_assert(row[FEATURE_NEAR_SHARE] <= 0 && row[FEATURE_NEAR_COSINE] < 0.5);
     features_compute(c, 1, "keeping greenhouses supplied well", -1, NULL, scratch, row, known);
     ck_assert(row[FEATURE_NEAR_SHARE] > 0.3 && row[FEATURE_NEAR_COSINE] > 0.5);
+    arena_destroy(scratch);
+}
+END_TEST
+
+/* The space of item texts: an item's whole text lies on its item, words of no text nowhere; two words that share a text are near, though neither is in the other's item. */
+START_TEST(the_space_of_texts_is_an_embedding) {
+    ItemInterests *items = mined();
+    FeatureCorpus *c = features_corpus(s.d, items, s.arena);
+    Arena *scratch = arena_create("scratch");
+    double row[N_FEATURES], before;
+    bool known[N_FEATURES];
+    const ItemText *t = &s.d->text[1];
+    const char *whole = arena_printf(s.arena, "%s %s %s %s %s %s", t->title, t->brand, t->categories, t->description, t->keywords, t->caption);
+    features_compute(c, 1, whole, -1, NULL, scratch, row, known);
+    ck_assert(known[FEATURE_TEXT_SPACE] && row[FEATURE_TEXT_SPACE] <= 0); /* no space yet */
+    FeatureMatrix m = features_matrix(c, s.arena);
+    ck_assert_int_eq(m.n_rows, s.d->N);
+    for (int64_t i = 0; i < m.n_rows; i++) {
+        double square = 0;
+        for (int64_t e = m.indptr[i]; e < m.indptr[i + 1]; e++) square += m.value[e] * m.value[e];
+        ck_assert(m.indptr[i] == m.indptr[i + 1] || fabs(square - 1) < 1e-12);
+    }
+    MUST(textspace_build(c, 64, 1, s.arena)); /* more than the rank */
+    features_compute(c, 1, whole, -1, NULL, scratch, row, known);
+    ck_assert_msg(fabs(row[FEATURE_TEXT_SPACE] - 1) < 1e-9, "%g", row[FEATURE_TEXT_SPACE]);
+    features_compute(c, 4, "zzz qqq", -1, NULL, scratch, row, known);
+    ck_assert(row[FEATURE_TEXT_SPACE] <= 0 && row[FEATURE_TEXT_SPACE] >= 0);
+    features_compute(c, 0, whole, -1, NULL, scratch, row, known);
+    before = row[FEATURE_TEXT_SPACE];
+    ck_assert_msg(before > 0.01 && before < 0.3, "%g", before); /* the saw shares its brand with the barrels, and a word with the knee pads: tools */
+    features_compute(c, 0, "tools", -1, NULL, scratch, row, known);
+    ck_assert_msg(row[FEATURE_TEXT_SPACE] > 2 * row[FEATURE_TEXT_COSINE] && row[FEATURE_TEXT_COSINE] > 0, "%g, %g", row[FEATURE_TEXT_SPACE], row[FEATURE_TEXT_COSINE]);
+    MUST(textspace_build(c, 1, 1, s.arena)); /* one dimension, that of the barrels */
+    features_compute(c, 2, "water", -1, NULL, scratch, row, known);
+    ck_assert(fabs(row[FEATURE_TEXT_SPACE] - 1) < 1e-9);
     arena_destroy(scratch);
 }
 END_TEST
@@ -168,25 +189,42 @@ static Judged synthetic(int n_groups, double signal, uint64_t seed) {
     return j;
 }
 
+static Status train(const Judged *j, uint64_t seed, Classifier *k, ClassifierReport *report) {
+    const ClassifierOptions options = {seed, 0.5, 200, 10};
+    return classifier_train(j, &options, s.arena, k, report);
+}
+
+static double figure(const ClassifierReport *r, int subset, int predictor, Figure f) {
+    ck_assert(r->figures[subset][predictor].has[f]);
+    return r->figures[subset][predictor].value[f];
+}
+
 START_TEST(separable_rows_are_learnt) {
     Judged j = synthetic(100, 4, 1);
     Classifier k;
     ClassifierReport report;
-    MUST(label_train(&j, 7, 0.5, s.arena, &k, &report));
+    MUST(train(&j, 7, &k, &report));
     ck_assert_int_eq(report.held_out_items, 25);
     ck_assert_int_eq(report.train_items, 75);
     ck_assert_int_eq(report.n_held_out, 150); /* whole items are held out */
     ck_assert_int_eq(report.n_train, 450);
-    ck_assert_msg(report.classifier[0].auc > 0.99 && report.classifier[0].accuracy > 0.97, "AUC %g", report.classifier[0].auc);
-    ck_assert(report.confidence_only[0].auc < 0.65 && fabs(report.all_positive[0].auc - 0.5) < 1e-12);
-    ck_assert_int_eq(report.classifier[1].n + report.classifier[2].n + report.classifier[3].n, 150);
-    ck_assert(fabs(report.all_positive[0].accuracy - (double)report.all_positive[0].positives / 150) < 1e-12);
+    double auc = figure(&report, 0, PREDICTOR_CLASSIFIER, FIGURE_AUC), loss = figure(&report, 0, PREDICTOR_CLASSIFIER, FIGURE_LOG_LOSS);
+    ck_assert_msg(auc > 0.99 && figure(&report, 0, PREDICTOR_CLASSIFIER, FIGURE_ACCURACY) > 0.97, "AUC %g", auc);
+    ck_assert(figure(&report, 0, PREDICTOR_CONFIDENCE, FIGURE_AUC) < 0.65 && fabs(figure(&report, 0, PREDICTOR_ALL_POSITIVE, FIGURE_AUC) - 0.5) < 1e-12);
+    int64_t n = 0;
+    for (int subset = 1; subset < N_SUBSETS; subset++) n += report.figures[subset][0].n;
+    ck_assert_int_eq(n, 150);
+    const Figures *all = &report.figures[0][PREDICTOR_ALL_POSITIVE];
+    ck_assert(fabs(all->value[FIGURE_ACCURACY] - (double)all->positives / 150) < 1e-12 && !all->has[FIGURE_LOG_LOSS]);
+    /* better than the confidence alone, and the interval says so */
+    const Interval *better = &report.versus[0][PREDICTOR_CONFIDENCE][FIGURE_AUC];
+    ck_assert(better->bounded && better->low > 0.2 && better->low < better->value && better->value < better->high);
     /* the same seed holds out the same items, another seed others */
     ClassifierReport again, other;
-    MUST(label_train(&j, 7, 0.5, s.arena, &k, &again));
-    ck_assert(again.classifier[0].log_loss == report.classifier[0].log_loss && again.lambda == report.lambda);
-    MUST(label_train(&j, 8, 0.5, s.arena, &k, &other));
-    ck_assert(other.classifier[0].log_loss != report.classifier[0].log_loss);
+    MUST(train(&j, 7, &k, &again));
+    ck_assert(memcmp(&again, &report, sizeof report) == 0);
+    MUST(train(&j, 8, &k, &other));
+    ck_assert(figure(&other, 0, PREDICTOR_CLASSIFIER, FIGURE_LOG_LOSS) != loss);
 }
 END_TEST
 
@@ -196,11 +234,27 @@ START_TEST(noise_is_not_learnt) {
     double sum = 0;
     for (uint64_t seed = 1; seed <= 5; seed++) {
         Judged j = synthetic(150, 0, seed);
-        MUST(label_train(&j, seed, 0.5, s.arena, &k, &report));
-        ck_assert_msg(fabs(report.classifier[0].auc - 0.5) < 0.15, "AUC %g on noise", report.classifier[0].auc);
-        sum += report.classifier[0].auc;
+        MUST(train(&j, seed, &k, &report));
+        double auc = figure(&report, 0, PREDICTOR_CLASSIFIER, FIGURE_AUC);
+        ck_assert_msg(fabs(auc - 0.5) < 0.15, "AUC %g on noise", auc);
+        sum += auc;
     }
     ck_assert_msg(fabs(sum / 5 - 0.5) < 0.06, "mean AUC %g on noise", sum / 5);
+}
+END_TEST
+
+/* Two rivals, each with a chance of 2.5 % to look better on noise. Kept without looking at the interval, a rival would win on about half of these sets. */
+START_TEST(nothing_heavier_wins_on_noise) {
+    Classifier k;
+    ClassifierReport report;
+    int kept = 0, lower = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        Judged j = synthetic(100, 0, seed);
+        MUST(train(&j, seed, &k, &report));
+        kept += report.kept != MODEL_LOGISTIC;
+        lower += report.fold_loss[MODEL_LOGISTIC_SPACE] < report.fold_loss[MODEL_LOGISTIC] || report.fold_loss[MODEL_BOOSTED] < report.fold_loss[MODEL_LOGISTIC];
+    }
+    ck_assert_msg(kept <= 2 && lower > 5, "%d kept, %d lower", kept, lower);
 }
 END_TEST
 
@@ -218,9 +272,63 @@ START_TEST(an_unknown_confidence_is_no_tell) {
     }
     Classifier k;
     ClassifierReport report;
-    MUST(label_train(&j, 1, 0.5, s.arena, &k, &report));
-    ck_assert(k.model.w[0] > 0);
-    ck_assert_msg(k.model.w[FEATURE_CONFIDENCE] > -0.05, "weight of the confidence: %g", k.model.w[FEATURE_CONFIDENCE]);
+    MUST(train(&j, 1, &k, &report));
+    ck_assert(k.logistic.w[0] > 0);
+    ck_assert_msg(k.logistic.w[FEATURE_CONFIDENCE] > -0.05, "weight of the confidence: %g", k.logistic.w[FEATURE_CONFIDENCE]);
+    ck_assert(fabs(k.logistic.w[FEATURE_TEXT_SPACE]) < 1e-12); /* the plain model does not look there */
+    /* nor may a tree tell a value that was measured from one that was set to its expectation: it would tell planted rows from mined ones without looking at them */
+    ck_assert_int_eq(report.kept, MODEL_LOGISTIC);
+    ck_assert_msg(report.fold_loss[MODEL_BOOSTED] > report.fold_loss[MODEL_LOGISTIC] - 0.02, "%g, %g", report.fold_loss[MODEL_BOOSTED], report.fold_loss[MODEL_LOGISTIC]);
+}
+END_TEST
+
+/* A heavier model is kept where it sees what the plain one cannot: labels by the signs of two features together; labels by the embedding. */
+START_TEST(a_rival_that_wins_is_kept) {
+    Judged j = synthetic(150, 0, 5);
+    Classifier k;
+    ClassifierReport report;
+    for (int64_t i = 0; i < j.n; i++) j.at[i].label = (j.at[i].row[0] > 0) == (j.at[i].row[1] > 0);
+    MUST(train(&j, 1, &k, &report));
+    ck_assert(report.kept == MODEL_BOOSTED && k.kind == MODEL_BOOSTED && report.minus_plain[MODEL_BOOSTED].high < 0);
+    ck_assert(report.rival[0] == MODEL_LOGISTIC && strcmp(predictor_name(&report, PREDICTOR_RIVAL), "logistic") == 0);
+    double accuracy = figure(&report, 0, PREDICTOR_CLASSIFIER, FIGURE_ACCURACY);
+    ck_assert_msg(accuracy > 0.9 && figure(&report, 0, PREDICTOR_RIVAL, FIGURE_ACCURACY) < 0.7, "accuracy %g", accuracy);
+    ck_assert(k.strength == k.boosted.n_rounds && (classifier_score(&k, j.at[0].row, j.at[0].known) > 0.5) == j.at[0].label);
+    for (int64_t i = 0; i < j.n; i++) j.at[i].label = j.at[i].row[FEATURE_TEXT_SPACE] + 0.3 * j.at[i].row[0] > 0;
+    MUST(train(&j, 1, &k, &report));
+    ck_assert(report.kept == MODEL_LOGISTIC_SPACE && k.logistic.w[FEATURE_TEXT_SPACE] > 1);
+    ck_assert(figure(&report, 0, PREDICTOR_CLASSIFIER, FIGURE_ACCURACY) > 0.95);
+}
+END_TEST
+
+static bool has_number(const cJSON *tree, const char *a, const char *b, const char *c, const char *d) {
+    const char *path[] = {a, b, c, d};
+    for (int i = 0; i < 4 && path[i]; i++) tree = cJSON_GetObjectItemCaseSensitive(tree, path[i]);
+    return cJSON_IsNumber(tree);
+}
+
+START_TEST(the_file_holds_what_is_defined_and_no_more) {
+    Judged j = synthetic(100, 1, 1);
+    Classifier k;
+    ClassifierReport report;
+    for (int64_t i = 0; i < j.n; i++)
+        if (j.at[i].origin == ORIGIN_GENERIC) j.at[i].label = 0;
+    MUST(train(&j, 7, &k, &report));
+    cJSON *o = classifier_json(&j, &k, &report);
+    ck_assert(has_number(o, "held_out", "classifier", "mined", "auc") && has_number(o, "held_out", "boosted", "all", "brier"));
+    ck_assert(!has_number(o, "held_out", "classifier", "generic", "auc") && !has_number(o, "held_out", "classifier", "generic", "f1"));
+    ck_assert(has_number(o, "held_out", "classifier", "generic", "accuracy") && has_number(o, "held_out", "classifier", "generic", "log_loss"));
+    ck_assert(has_number(o, "held_out", "all_positive", "all", "auc") && !has_number(o, "held_out", "all_positive", "all", "log_loss"));
+    const cJSON *minus = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(o, "classifier_minus"), "confidence_only");
+    ck_assert(has_number(minus, "all", "accuracy", "low", NULL) && !has_number(minus, "generic", "auc", "value", NULL));
+    const cJSON *calibration = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(o, "calibration"), "classifier");
+    const cJSON *bins = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(calibration, "all"), "bins");
+    int64_t n = 0;
+    for (const cJSON *b = bins->child; b; b = b->next) n += cJSON_GetObjectItemCaseSensitive(b, "n")->valueint;
+    ck_assert_int_eq(n, report.n_held_out);
+    ck_assert_int_eq(cJSON_GetArraySize(bins), 10);
+    ck_assert(has_number(o, "selection", "boosted", "minus_logistic", "high") && !has_number(o, "selection", "logistic", "minus_logistic", "high"));
+    cJSON_Delete(o);
 }
 END_TEST
 
@@ -228,9 +336,9 @@ START_TEST(too_little_to_train_on_is_an_error) {
     Judged few = synthetic(10, 4, 1), one = synthetic(40, 4, 1);
     Classifier k;
     ClassifierReport report;
-    ck_assert_int_eq(label_train(&few, 1, 0.5, s.arena, &k, &report), E_INPUT);
+    ck_assert_int_eq(train(&few, 1, &k, &report), E_INPUT);
     for (int64_t i = 0; i < one.n; i++) one.at[i].label = 1;
-    ck_assert_int_eq(label_train(&one, 1, 0.5, s.arena, &k, &report), E_INPUT);
+    ck_assert_int_eq(train(&one, 1, &k, &report), E_INPUT);
 }
 END_TEST
 
@@ -240,13 +348,13 @@ START_TEST(judged_rows_are_gathered_once) {
     Judged j = {0};
     MUST(responses_open(s.dir, s.arena, &cache));
     FeatureCorpus *c = features_corpus(s.d, items, s.arena);
-    MUST(label_gather(cache, "mini", "judge/v1", s.d, c, s.arena, &j));
+    MUST(judged_gather(cache, "mini", "judge/v1", s.d, c, s.arena, &j));
     ck_assert_int_eq(j.n, 4);
     ck_assert_int_eq(j.n_groups, 2);
     ck_assert_int_eq(j.at[1].origin, ORIGIN_GENERIC);
     ck_assert(j.at[0].known[FEATURE_CONFIDENCE] && !j.at[1].known[FEATURE_CONFIDENCE] && !j.at[1].known[FEATURE_GOAL]);
     ck_assert(j.at[2].origin == ORIGIN_SWAPPED && !j.at[2].known[FEATURE_CONFIDENCE] && j.at[2].known[FEATURE_GOAL]);
-    MUST(label_gather(cache, "another set", "judge/v1", s.d, c, s.arena, &j));
+    MUST(judged_gather(cache, "another set", "judge/v1", s.d, c, s.arena, &j));
     ck_assert_int_eq(j.n, 4);
 }
 END_TEST
@@ -320,12 +428,15 @@ int main(void) {
     tcase_add_test(t, one_binary_feature_has_a_closed_form);
     tcase_add_test(t, the_solution_is_the_minimum);
     tcase_add_test(t, separable_data_stay_finite_and_one_class_is_refused);
-    tcase_add_test(t, figures_by_hand);
     tcase_add_test(t, features_see_what_they_should);
+    tcase_add_test(t, the_space_of_texts_is_an_embedding);
     tcase_add_test(t, an_interest_is_not_its_own_witness);
     tcase_add_test(t, separable_rows_are_learnt);
     tcase_add_test(t, noise_is_not_learnt);
+    tcase_add_test(t, nothing_heavier_wins_on_noise);
     tcase_add_test(t, an_unknown_confidence_is_no_tell);
+    tcase_add_test(t, a_rival_that_wins_is_kept);
+    tcase_add_test(t, the_file_holds_what_is_defined_and_no_more);
     tcase_add_test(t, too_little_to_train_on_is_an_error);
     tcase_add_test(t, judged_rows_are_gathered_once);
     tcase_add_test(t, the_program_accepts_all_or_says_what_is_missing);

@@ -2,27 +2,13 @@
 #include "eval/significance.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/quantile.h"
 #include "base/rng.h"
 #include "base/status.h"
 
 enum { SERIAL_DRAWS = 8000000 };
-
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double percentile(const double *sorted, int64_t n, double q)
-{
-    const double at = q * (double)(n - 1);
-    const int64_t low = (int64_t)at;
-    const int64_t high = low + 1 < n ? low + 1 : low;
-    return sorted[low] + (at - (double)low) * (sorted[high] - sorted[low]);
-}
 
 /* Index in [0,n) from one 32-bit word, by multiplication; words below the threshold are drawn again (Lemire), so no index is favoured. */
 static uint32_t draw_index(Rng *r, uint32_t n, uint32_t threshold)
@@ -45,9 +31,9 @@ static void bootstrap(const double *d, int64_t n, uint64_t seed, int64_t R, Aren
         for (int64_t i = 0; i < n; i++) sum += d[draw_index(&r, size, threshold)];
         mean[b] = sum / (double)n;
     }
-    qsort(mean, (size_t)R, sizeof *mean, ascending);
-    *low = percentile(mean, R, 0.025);
-    *high = percentile(mean, R, 0.975);
+    quantile_sort(mean, R);
+    *low = quantile_of(mean, R, 0.025);
+    *high = quantile_of(mean, R, 0.975);
 }
 
 /* |sum| of d under the signs of replicate `index`: bit i of its word stream set = flipped. */

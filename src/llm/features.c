@@ -41,6 +41,8 @@ struct FeatureCorpus {
     int64_t n_slots;             /* pairs (text stem, interest stem) -> items with interests that have both */
     uint64_t *pair;              /* (n_slots) 1 + t*V + s; 0 = free */
     int32_t *pair_count;
+    int64_t k;                   /* dimensions of the space, 0: none */
+    const double *axes;          /* (V,k) */
 };
 
 #define FEATURE_NAME(id, name, meaning) name,
@@ -258,6 +260,58 @@ FeatureCorpus *features_corpus(const Dataset *d, const ItemInterests *items, Are
     return c;
 }
 
+/* ---- the space of item texts */
+
+FeatureMatrix features_matrix(const FeatureCorpus *c, Arena *arena) {
+    FeatureMatrix m = {.n_rows = c->d->N, .n_cols = c->V, .indptr = ARENA_NEW(arena, int64_t, c->d->N + 1)};
+    int64_t total = 0, at = 0;
+    for (int64_t i = 0; i < c->d->N; i++) total += c->text[i].n;
+    m.index = ARENA_NEW(arena, int32_t, total);
+    m.value = ARENA_NEW(arena, double, total);
+    for (int64_t i = 0; i < c->d->N; i++) {
+        int64_t begin = at;
+        double square = 0;
+        for (int k = 0; k < c->text[i].n; k++) {
+            int32_t s = c->text[i].at[k];
+            if (c->text_df[s] < 2) continue;
+            m.index[at] = s;
+            m.value[at] = text_idf(c, s);
+            square += m.value[at] * m.value[at];
+            at++;
+        }
+        for (int64_t j = begin; j < at; j++) m.value[j] /= sqrt(square);
+        m.indptr[i + 1] = at;
+    }
+    return m;
+}
+
+void features_set_space(FeatureCorpus *c, int64_t k, const double *axes) {
+    c->k = k;
+    c->axes = axes;
+}
+
+static void place(const FeatureCorpus *c, Ids a, double *vector) {
+    memset(vector, 0, (size_t)c->k * sizeof *vector);
+    for (int n = 0; n < a.n; n++) {
+        double w = text_idf(c, a.at[n]);
+        const double *axis = c->axes + (int64_t)a.at[n] * c->k;
+        for (int64_t j = 0; j < c->k; j++) vector[j] += w * axis[j];
+    }
+}
+
+/* 0 where either text has no stem in the space. */
+static double space_cosine(const FeatureCorpus *c, Ids a, Ids b, Arena *scratch) {
+    double *x = ARENA_NEW(scratch, double, c->k), *y = ARENA_NEW(scratch, double, c->k), dot = 0, xx = 0, yy = 0;
+    place(c, a, x);
+    place(c, b, y);
+    for (int64_t j = 0; j < c->k; j++) {
+        dot += x[j] * y[j];
+        xx += x[j] * x[j];
+        yy += y[j] * y[j];
+    }
+    return xx > 0 && yy > 0 ? dot / sqrt(xx * yy) : 0;
+}
+
 int features_match(const FeatureCorpus *c, int64_t item, const char *text, Arena *scratch) {
     const ItemInterests *own = &c->items[item];
     for (int j = 0; j < own->n; j++)
@@ -391,6 +445,7 @@ void features_compute(const FeatureCorpus *c, int64_t item, const char *text, in
     row[FEATURE_TITLE_SHARE] = share(c, z, c->title[item]);
     row[FEATURE_TEXT_SHARE] = share(c, z, c->text[item]);
     row[FEATURE_TEXT_COSINE] = cosine(c, z, c->text[item]);
+    row[FEATURE_TEXT_SPACE] = space_cosine(c, z, c->text[item], scratch);
     add_siblings(c, item, own, z, scratch, row);
     add_neighbours(c, item, text, z, scratch, row);
     row[FEATURE_AFFINITY] = affinity(c, item, z);

@@ -21,6 +21,7 @@
     X(TITLE_SHARE, "title_share", "share(interest in title)")                               \
     X(TEXT_SHARE, "text_share", "share(interest in all text of the item)")                  \
     X(TEXT_COSINE, "text_cosine", "cos(interest, all text of the item)")                    \
+    X(TEXT_SPACE, "text_space", "cos(interest, all text of the item) in the embedding space of the item texts (features_set_space)") \
     X(SIBLING_SHARE, "sibling_share", "share(interest in the item's other interests)")      \
     X(SIBLING_COSINE, "sibling_cosine", "largest cos to another interest of the item")      \
     X(NEAR_SHARE, "near_share", "share(interest in interests of an item), mean over the 10 items with the nearest text, weighted by their cos") \
@@ -52,6 +53,13 @@ typedef struct FeatureCorpus FeatureCorpus;
 
 /* features_corpus -- counts, idf and nearest items of a data set with its merged interests; keeps pointers to both. */
 FeatureCorpus *features_corpus(const Dataset *d, const ItemInterests *items, Arena *arena);
+
+/* features_matrix -- the item texts as a sparse matrix (N, V): row i holds idf * [stem in the text of i], of length 1; stems in one text only are left out. */
+typedef struct FeatureMatrix { int64_t n_rows, n_cols; int64_t *indptr; int32_t *index; double *value; } FeatureMatrix;
+FeatureMatrix features_matrix(const FeatureCorpus *c, Arena *arena);
+/* features_set_space -- axes in (V, k): the vector of a text is the sum of idf * axes over its stems. Kept by reference. Until it is set, text_space is 0 for every row.
+ * The axes must come from item texts alone: were interests in them, a mined interest would be near its item because it was mined there. */
+void features_set_space(FeatureCorpus *c, int64_t k, const double *axes);
 
 /* features_match -- which merged interest of `item` the text is: an equal text, else the nearest at or above MERGE_JOIN; -1 when none is. */
 int features_match(const FeatureCorpus *c, int64_t item, const char *text, Arena *scratch);

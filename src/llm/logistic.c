@@ -3,7 +3,7 @@
 
 #include <lapacke.h>
 #include <math.h>
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { MAX_STEPS = 100 };
@@ -91,56 +91,4 @@ double logistic_predict(const Logistic *m, const double *x) {
     double t = m->bias;
     for (int k = 0; k < m->n_weights; k++) t += m->w[k] * x[k];
     return sigmoid(t);
-}
-
-/* ---- figures */
-
-typedef struct Scored { double score; int label; } Scored;
-
-static int by_score(const void *a, const void *b) {
-    double x = ((const Scored *)a)->score, y = ((const Scored *)b)->score;
-    return (x > y) - (x < y);
-}
-
-/* Mann-Whitney: mean rank of the positives, tied scores share their mean rank. */
-static double rank_auc(Scored *s, int64_t n, int64_t positives) {
-    qsort(s, (size_t)n, sizeof *s, by_score);
-    double rank_sum = 0;
-    for (int64_t i = 0; i < n;) {
-        int64_t j = i;
-        while (j < n && s[j].score == s[i].score) j++;
-        for (int64_t k = i; k < j; k++)
-            if (s[k].label) rank_sum += 0.5 * (double)(i + 1 + j);
-        i = j;
-    }
-    double m = (double)positives, rest = (double)(n - positives);
-    return (rank_sum - m * (m + 1) / 2) / (m * rest);
-}
-
-BinaryScores binary_scores(int64_t n, const double *score, const int *label, double threshold, Arena *scratch) {
-    BinaryScores b = {.n = n};
-    ArenaMark mark = arena_mark(scratch);
-    Scored *s = ARENA_NEW(scratch, Scored, n);
-    int64_t right = 0;
-    for (int64_t i = 0; i < n; i++) {
-        s[i] = (Scored){score[i], label[i]};
-        int predicted = score[i] >= threshold;
-        b.positives += label[i];
-        b.true_positives += predicted && label[i];
-        b.false_positives += predicted && !label[i];
-        right += predicted == label[i];
-        double p = fmin(fmax(score[i], 1e-12), 1 - 1e-12);
-        b.log_loss -= log(label[i] ? p : 1 - p);
-    }
-    int64_t predicted = b.true_positives + b.false_positives;
-    b.has_auc = b.positives > 0 && b.positives < n;
-    if (b.has_auc) b.auc = rank_auc(s, n, b.positives);
-    arena_release(scratch, mark);
-    if (n == 0) return b;
-    b.accuracy = (double)right / (double)n;
-    b.log_loss /= (double)n;
-    b.precision = predicted ? (double)b.true_positives / (double)predicted : 0;
-    b.recall = b.positives ? (double)b.true_positives / (double)b.positives : 0;
-    b.f1 = b.precision + b.recall > 0 ? 2 * b.precision * b.recall / (b.precision + b.recall) : 0;
-    return b;
 }

@@ -1,4 +1,4 @@
-/* llm/logistic.h -- binary logistic regression with an L2 penalty, and the figures it is judged by.
+/* llm/logistic.h -- binary logistic regression with an L2 penalty.
  *
  * minimise  sum_i log(1 + exp(-s_i (b + w.x_i))) + lambda/2 |w|^2,   s_i = +1 or -1;  b is not penalised.
  * Newton's method (iteratively reweighted least squares): (X'WX + lambda I) step = gradient, solved by Cholesky; steps are halved until the loss falls. The problem is
@@ -7,7 +7,6 @@
 #ifndef DIGR_LLM_LOGISTIC_H
 #define DIGR_LLM_LOGISTIC_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -28,15 +27,5 @@ typedef struct Logistic {
 Status logistic_fit(int64_t n, int p, const double *x, const int *y, double lambda, Arena *arena, Logistic *model);
 
 double logistic_predict(const Logistic *m, const double *x); /* probability of 1 */
-
-/* Figures of scores against labels. Without both classes there is no AUC; without a positive label or prediction F1 is 0. */
-typedef struct BinaryScores {
-    int64_t n, positives, true_positives, false_positives;
-    double accuracy, precision, recall, f1, log_loss, auc;
-    bool has_auc;
-} BinaryScores;
-
-/* binary_scores -- predicted 1 where score >= threshold. AUC by ranks, ties count half. log_loss clamps scores to [1e-12, 1-1e-12]. */
-BinaryScores binary_scores(int64_t n, const double *score, const int *label, double threshold, Arena *scratch);
 
 #endif
