@@ -13,6 +13,7 @@
 #include "tensor/backend.h"
 #include "tensor/backend_cpu_internal.h"
 #include "tensor/gemm_kernel.h"
+#include "tensor/tiles.h"
 
 enum { KC = 512, NC = 512, MC = 120, GEMM_GRAIN = 32, A_PAD = 16, AHEAD = 6 /* rows */ };
 
@@ -233,6 +234,12 @@ static void cpu_gemm_bf16(Backend *be, bool ta, bool tb, int64_t m, int64_t n, i
     gemm_in_parts(be, cpu_bf16_gemm, cpu_bf16_scratch(n, k), ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
+static void cpu_gemm_tiles(Backend *be, bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A,
+                           int64_t lda, const real *B, int64_t ldb, real beta, real *C, int64_t ldc)
+{
+    gemm_in_parts(be, cpu_tiles_gemm, cpu_tiles_scratch(n, k), ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
+}
+
 void backend_cpu_fill_gemm(Backend *be)
 {
     be->gemm = cpu_gemm;
@@ -240,5 +247,5 @@ void backend_cpu_fill_gemm(Backend *be)
 
 void backend_cpu_fill_gemm_bf16(Backend *be)
 {
-    be->gemm = cpu_gemm_bf16;
+    be->gemm = tiles_available() ? cpu_gemm_tiles : cpu_gemm_bf16;
 }

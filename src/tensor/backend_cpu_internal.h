@@ -59,6 +59,11 @@ int64_t cpu_bf16_scratch(int64_t n, int64_t k);
 void cpu_bf16_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A, int64_t lda, const real *B,
                    int64_t ldb, real beta, real *C, int64_t ldc, real *scratch);
 
+/* The same on tile registers (backend_cpu_tiles.c). Only to be called where tiles_available. */
+int64_t cpu_tiles_scratch(int64_t n, int64_t k);
+void cpu_tiles_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A, int64_t lda, const real *B,
+                    int64_t ldb, real beta, real *C, int64_t ldc, real *scratch);
+
 void backend_cpu_fill_gemm(Backend *be);
 void backend_cpu_fill_gemm_bf16(Backend *be);
 void backend_cpu_fill_elementwise(Backend *be);

@@ -1,0 +1,333 @@
+/* tensor/tiles_bf16_x86.c -- tiles.h on processors with AMX: packing with AVX-512, products on the tile registers.
+ *
+ * The functions carry their own target, so that this file compiles for any x86-64; tiles_available tells at run time whether they may be called. A square of
+ * C (32 x 32) is four tiles; a step loads two tiles of A and two of B for four products of 16 x 16 x 32.
+ *
+ * Deviations from the paper: none.
+ */
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/status.h"
+#include "tensor/tiles.h"
+
+#define TILES_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,amx-tile,amx-bf16")))
+#define TILES_INLINE TILES_TARGET static inline __attribute__((always_inline))
+
+enum { ASK_PERMISSION = 0x1023 /* ARCH_REQ_XCOMP_PERM */, TILE_DATA = 18 /* the state component */ };
+
+static bool usable(void)
+{
+    unsigned a = 7, b = 0, c = 0, d = 0;
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
+        !__builtin_cpu_supports("avx512dq"))
+        return false;
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    if ((d >> 22 & 1u) == 0 || (d >> 24 & 1u) == 0) return false; /* AMX-BF16, AMX-TILE */
+    return syscall(SYS_arch_prctl, ASK_PERMISSION, TILE_DATA) == 0;
+}
+
+bool tiles_available(void)
+{
+    static int known; /* 0: not asked; the answer is the same for every thread */
+    int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (answer == 0) {
+        answer = usable() ? 1 : -1;
+        __atomic_store_n(&known, answer, __ATOMIC_RELAXED);
+    }
+    return answer > 0;
+}
+
+/* --- packing --------------------------------------------------------------------------------------------------- */
+
+TILES_INLINE __mmask16 lanes(int64_t n)
+{
+    if (n <= 0) return 0;
+    return (__mmask16)(n >= 16 ? 0xffffu : (1u << n) - 1);
+}
+
+TILES_INLINE __mmask32 lanes_32(int64_t n)
+{
+    if (n <= 0) return 0;
+    return n >= 32 ? 0xffffffffu : (1u << n) - 1;
+}
+
+/* 32 neighbours of a row, n of them there. */
+TILES_INLINE __m512i round_32(const float *x, int64_t n)
+{
+    const __m512 low = _mm512_maskz_loadu_ps(lanes(n), x), high = _mm512_maskz_loadu_ps(lanes(n - 16), x + 16);
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+/* x[i] holds row i of a 16 x 16 square of 32-bit words on entry, column i on return. */
+TILES_INLINE void transpose_16(__m512i x[16])
+{
+    __m512i y[16];
+    for (int i = 0; i < 16; i += 2) {
+        y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+        y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+        x[i] = _mm512_unpacklo_epi64(y[i], y[i + 2]);
+        x[i + 1] = _mm512_unpackhi_epi64(y[i], y[i + 2]);
+        x[i + 2] = _mm512_unpacklo_epi64(y[i + 1], y[i + 3]);
+        x[i + 3] = _mm512_unpackhi_epi64(y[i + 1], y[i + 3]);
+    }
+    for (int i = 0; i < 16; i += 8) {
+        for (int j = 0; j < 4; j++) {
+            y[i + j] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0x88);
+            y[i + j + 4] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0xdd);
+        }
+    }
+    for (int j = 0; j < 8; j++) {
+        x[j] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0x88);
+        x[j + 8] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0xdd);
+    }
+}
+
+TILES_TARGET void tiles_rows(int64_t m, int64_t k, const float *x, int64_t ldx, Bf16 *out, int64_t ldo)
+{
+    for (int64_t i = 0; i < m; i++, x += ldx, out += ldo) {
+        for (int64_t p = 0; p < k; p += 32) _mm512_storeu_si512(out + p, round_32(x + p, k - p));
+    }
+}
+
+TILES_TARGET void tiles_columns_group(int64_t valid, int64_t k, const float *W, int64_t ldw, int half, Bf16 *panel)
+{
+    for (int64_t p = 0; p < k; p += 32) {
+        __m512i x[16];
+        for (int j = 0; j < 16; j++) x[j] = j < valid ? round_32(W + j * ldw + p, k - p) : _mm512_setzero_si512();
+        transpose_16(x);
+        Bf16 *tile = panel + (p / 32 * 2 + half) * TILES_TILE;
+        for (int j = 0; j < 16; j++) _mm512_storeu_si512(tile + j * 32, x[j]);
+    }
+}
+
+/* Two rows of 16 floats as 16 pairs. */
+TILES_INLINE __m512i pair_16(const float *first, const float *second, __mmask16 mask)
+{
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512 low = first != NULL ? _mm512_maskz_loadu_ps(mask, first) : _mm512_setzero_ps();
+    const __m512 high = second != NULL ? _mm512_maskz_loadu_ps(mask, second) : _mm512_setzero_ps();
+    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+}
+
+TILES_TARGET void tiles_rows_group(int64_t valid, int64_t n, const float *W, int64_t ldw, int64_t step, int half, Bf16 *panels, int64_t stride)
+{
+    for (int64_t p = 0; p < 8; p++) {
+        const float *first = 2 * p < valid ? W + 2 * p * ldw : NULL, *second = 2 * p + 1 < valid ? W + (2 * p + 1) * ldw : NULL;
+        Bf16 *out = panels + step * 2 * TILES_TILE + (8 * half + p) * 32;
+        for (int64_t j = 0; j < n; j += 32, out += stride) {
+            _mm512_storeu_si512(out, pair_16(first != NULL ? first + j : NULL, second != NULL ? second + j : NULL, lanes(n - j)));
+            _mm512_storeu_si512(out + TILES_TILE, pair_16(first != NULL ? first + j + 16 : NULL, second != NULL ? second + j + 16 : NULL, lanes(n - j - 16)));
+        }
+    }
+}
+
+void tiles_pack(bool tb, int64_t k, int64_t n, const float *B, int64_t ldb, Bf16 *panels)
+{
+    const int64_t stride = tiles_stride(k);
+    if (tb) {
+        for (int64_t j = 0; j < tiles_round(n); j += 16) tiles_columns_group(n - j, k, j < n ? B + j * ldb : B, ldb, (int)(j / 16 % 2), panels + j / 32 * stride);
+    } else {
+        for (int64_t p = 0; p < tiles_round(k); p += 16) tiles_rows_group(k - p, n, p < k ? B + p * ldb : B, ldb, p / 32, (int)(p / 16 % 2), panels, stride);
+    }
+}
+
+TILES_TARGET void tiles_pair(int64_t k, int64_t n, const Bf16 *B, int64_t ldb, Bf16 *panels, int64_t stride)
+{
+    const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+    for (int64_t p = 0; p < tiles_round(k); p += 2, B += 2 * ldb) {
+        Bf16 *out = panels + p / 32 * 2 * TILES_TILE + p % 32 / 2 * 32;
+        const int64_t n0 = p < k ? n : 0, n1 = p + 1 < k ? n : 0;
+        for (int64_t j = 0; j < n; j += 32, out += stride) {
+            const __m512i x = _mm512_maskz_loadu_epi16(lanes_32(n0 - j), B + j), y = _mm512_maskz_loadu_epi16(lanes_32(n1 - j), B + ldb + j);
+            _mm512_storeu_si512(out, _mm512_permutex2var_epi16(x, low, y));
+            _mm512_storeu_si512(out + TILES_TILE, _mm512_permutex2var_epi16(x, high, y));
+        }
+    }
+}
+
+TILES_TARGET void tiles_pair_transposed(int64_t k, int64_t n, const Bf16 *B, int64_t ldb, Bf16 *panels, int64_t stride)
+{
+    for (int64_t j = 0; j < tiles_round(n); j += 16) {
+        for (int64_t p = 0; p < k; p += 32) {
+            __m512i x[16];
+            for (int i = 0; i < 16; i++) x[i] = _mm512_loadu_si512(B + (j + i) * ldb + p);
+            transpose_16(x);
+            Bf16 *tile = panels + j / 32 * stride + (p / 32 * 2 + j / 16 % 2) * TILES_TILE;
+            for (int i = 0; i < 16; i++) _mm512_storeu_si512(tile + i * 32, x[i]);
+        }
+    }
+}
+
+TILES_TARGET void tiles_transpose(int64_t k, int64_t m, const Bf16 *X, int64_t ldx, Bf16 *out, int64_t ldo)
+{
+    const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+    for (int64_t p = 0; p < k; p += 32) {
+        for (int64_t i = 0; i < m; i += 32) {
+            __m512i a[16], b[16]; /* pair q: columns 0-15 and 16-31 */
+            for (int q = 0; q < 16; q++) {
+                const __m512i x = p + 2 * q < k ? _mm512_loadu_si512(X + (p + 2 * q) * ldx + i) : _mm512_setzero_si512();
+                const __m512i y = p + 2 * q + 1 < k ? _mm512_loadu_si512(X + (p + 2 * q + 1) * ldx + i) : _mm512_setzero_si512();
+                a[q] = _mm512_permutex2var_epi16(x, low, y);
+                b[q] = _mm512_permutex2var_epi16(x, high, y);
+            }
+            transpose_16(a);
+            transpose_16(b);
+            for (int q = 0; q < 16; q++) {
+                _mm512_storeu_si512(out + (i + q) * ldo + p, a[q]);
+                _mm512_storeu_si512(out + (i + 16 + q) * ldo + p, b[q]);
+            }
+        }
+    }
+}
+
+TILES_INLINE void square_16(const float *x, int64_t ldx, __m512i y[16])
+{
+    for (int i = 0; i < 16; i++) y[i] = _mm512_loadu_si512(x + i * ldx);
+    transpose_16(y);
+}
+
+TILES_TARGET void tiles_transpose_f32(int64_t m, int64_t n, const float *x, int64_t ldx, float *out, int64_t ldo)
+{
+    for (int64_t i = 0; i < m; i += 16) {
+        for (int64_t j = 0; j < n; j += 16) {
+            __m512i y[16];
+            square_16(x + i * ldx + j, ldx, y);
+            for (int q = 0; q < 16; q++) _mm512_storeu_si512(out + (j + q) * ldo + i, y[q]);
+        }
+    }
+}
+
+/* --- products -------------------------------------------------------------------------------------------------- */
+
+/* Eight tiles of 16 rows of 64 bytes. */
+TILES_INLINE void configure(void)
+{
+    static const struct {
+        uint8_t palette, start, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } config = {.palette = 1, .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
+    _tile_loadconfig(&config);
+}
+
+/* Tiles 0 to 3 += 32 rows of A times a panel. `ahead`: the bytes that follow are fetched into L2 on the way (NULL: nothing). */
+TILES_INLINE void steps(int64_t n, const Bf16 *a, int64_t lda, const Bf16 *b)
+{
+    for (int64_t s = 0; s < n; s++, a += TILES_STEP, b += 2 * TILES_TILE) {
+        _tile_loadd(4, a, lda * 2);
+        _tile_loadd(6, b, 64);
+        _tile_loadd(5, a + 16 * lda, lda * 2);
+        _tile_loadd(7, b + TILES_TILE, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+}
+
+TILES_INLINE void begin_square(bool add, const float *C, int64_t ldc)
+{
+    if (add) {
+        _tile_loadd(0, C, ldc * 4);
+        _tile_loadd(1, C + 16, ldc * 4);
+        _tile_loadd(2, C + 16 * ldc, ldc * 4);
+        _tile_loadd(3, C + 16 * ldc + 16, ldc * 4);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+}
+
+TILES_INLINE void end_square(float *C, int64_t ldc)
+{
+    _tile_stored(0, C, ldc * 4);
+    _tile_stored(1, C + 16, ldc * 4);
+    _tile_stored(2, C + 16 * ldc, ldc * 4);
+    _tile_stored(3, C + 16 * ldc + 16, ldc * 4);
+}
+
+/* A share of the next panel on its way to the cache while this one is used. */
+TILES_INLINE void fetch_ahead(const Bf16 *panel, int64_t elements, int64_t part, int64_t parts)
+{
+    const int64_t lines = elements / 32, end = lines * (part + 1) / parts;
+    for (int64_t i = lines * part / parts; i < end; i++) _mm_prefetch((const char *)(panel + i * 32), _MM_HINT_T0);
+}
+
+TILES_TARGET void tiles_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc)
+{
+    const int64_t n_steps = tiles_round(k) / 32;
+    configure();
+    for (int64_t j = 0; j < n; j += 32, panels += stride) {
+        for (int64_t i = 0; i < m; i += 32) {
+            if (j + 32 < n && m > 32) fetch_ahead(panels + stride, n_steps * 1024, i / 32, (m + 31) / 32);
+            begin_square(add, C + i * ldc + j, ldc);
+            steps(n_steps, A + i * lda, lda, panels);
+            end_square(C + i * ldc + j, ldc);
+        }
+    }
+    _tile_release();
+}
+
+TILES_TARGET void tiles_product_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *blocks)
+{
+    const int64_t n_steps = tiles_round(k) / 32, columns = tiles_round(n) / 32;
+    configure();
+    for (int64_t j = 0; j < n; j += 32, panels += stride) {
+        for (int64_t i = 0; i < m; i += 32) {
+            float *c = blocks + (i / 32 * columns + j / 32) * TILES_SQUARE;
+            begin_square(add, c, 32);
+            steps(n_steps, A + i * lda, lda, panels);
+            end_square(c, 32);
+        }
+    }
+    _tile_release();
+}
+
+TILES_TARGET void tiles_product_each(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg)
+{
+    _Alignas(64) float c[2][TILES_SQUARE]; /* in turns: the tiles of the next one are on their way while keep reads */
+    const int64_t n_steps = tiles_round(k) / 32;
+    int turn = 0;
+    configure();
+    for (int64_t j = 0; j < n; j += 32, panels += stride) {
+        for (int64_t i = 0; i < m; i += 32, turn ^= 1) {
+            if (j + 32 < n && m > 32) fetch_ahead(panels + stride, n_steps * 1024, i / 32, (m + 31) / 32);
+            begin_square(false, NULL, 0);
+            steps(n_steps, A + i * lda, lda, panels);
+            end_square(c[turn], 32);
+            keep(arg, i, j, c[turn]);
+        }
+    }
+    _tile_release();
+}
+
+TILES_TARGET void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, float *y, int64_t ldy)
+{
+    const int64_t columns = tiles_round(n) / 32;
+    for (int64_t i = 0; i < m; i += 16) {
+        for (int64_t j = 0; j < n; j += 16) {
+            const float *c = blocks + (i / 32 * columns + j / 32) * TILES_SQUARE + i % 32 * 32 + j % 32;
+            __m512i x[16];
+            if (transposed) {
+                square_16(c, 32, x);
+            } else {
+                for (int q = 0; q < 16; q++) x[q] = _mm512_loadu_si512(c + q * 32);
+            }
+            const int64_t rows = transposed ? n - j : m - i;
+            const __mmask16 mask = lanes(transposed ? m - i : n - j);
+            float *out = transposed ? y + j * ldy + i : y + i * ldy + j;
+            for (int q = 0; q < 16 && q < rows; q++, out += ldy) {
+                _mm512_mask_storeu_ps(out, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, out), (__m512)x[q]));
+            }
+        }
+    }
+}

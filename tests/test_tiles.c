@@ -1,0 +1,189 @@
+/* tests/test_tiles.c -- packing and products of tensor/tiles.h against loops, on awkward sizes; the layouts as the header states them. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "suite.h"
+#include "tensor/tiles.h"
+
+static const int64_t SIZES[] = {1, 7, 16, 33, 64, 95};
+enum { N_SIZES = sizeof SIZES / sizeof *SIZES };
+
+static Arena *arena;
+static Rng rng;
+
+static void setup(void)
+{
+    arena = arena_create("tiles");
+    rng = rng_make(1, RNG_STAGE_TEST, RNG_SAMPLE, 0, 0);
+}
+
+static void teardown(void)
+{
+    arena_destroy(arena);
+}
+
+static float *numbers(int64_t n)
+{
+    float *x = ARENA_NEW(arena, float, n);
+    for (int64_t i = 0; i < n; i++) x[i] = (float)rng_normal(&rng);
+    return x;
+}
+
+/* Rows of bfloat16 with room up to multiples of 32 both ways; what lies there is finite and not zero. */
+static Bf16 *rows_of(int64_t m, int64_t k, int64_t ld, const float *x)
+{
+    Bf16 *out = ARENA_NEW(arena, Bf16, tiles_round(m) * ld + 64);
+    for (int64_t i = 0; i < tiles_round(m) * ld; i++) out[i] = tiles_bf16(3.25f);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t p = 0; p < tiles_round(k); p++) out[i * ld + p] = p < k ? tiles_bf16(x[i * k + p]) : 0;
+    return out;
+}
+
+static float seen(float x)
+{
+    return tiles_float(tiles_bf16(x));
+}
+
+/* Where the header says element (p,j) of op(B) is. */
+static Bf16 at(const Bf16 *panels, int64_t stride, int64_t p, int64_t j)
+{
+    return panels[j / 32 * stride + (p / 32 * 2 + j % 32 / 16) * TILES_TILE + p % 32 / 2 * 32 + j % 16 * 2 + p % 2];
+}
+
+static void check_panels(const char *what, const Bf16 *panels, int64_t stride, int64_t k, int64_t n, const float *B, bool tb, bool pad_columns)
+{
+    for (int64_t p = 0; p < tiles_round(k); p++) {
+        for (int64_t j = 0; j < (pad_columns ? tiles_round(n) : n); j++) {
+            const Bf16 want = p < k && j < n ? tiles_bf16(tb ? B[j * k + p] : B[p * n + j]) : 0;
+            ck_assert_msg(at(panels, stride, p, j) == want, "%s %lld x %lld: element (%lld,%lld) is %04x, not %04x", what, (long long)k, (long long)n, (long long)p,
+                          (long long)j, at(panels, stride, p, j), want);
+        }
+    }
+}
+
+START_TEST(rounding)
+{
+    ck_assert_int_eq(tiles_bf16(1.0f), 0x3f80);
+    ck_assert_int_eq(tiles_bf16(1.00390625f), 0x3f80);  /* half way: to even */
+    ck_assert_int_eq(tiles_bf16(1.01171875f), 0x3f82);
+    ck_assert_int_eq(tiles_bf16(-INFINITY), 0xff80);
+    ck_assert(isnan(tiles_float(tiles_bf16(NAN))));
+    ck_assert(isinf(tiles_float(tiles_bf16(3.4028235e38f))));
+}
+END_TEST
+
+START_TEST(packing)
+{
+    if (!tiles_available()) return;
+    for (int a = 0; a < N_SIZES; a++) {
+        for (int b = 0; b < N_SIZES; b++) {
+            const int64_t k = SIZES[a], n = SIZES[b], stride = tiles_stride(k);
+            const float *B = numbers(k * n);
+            Bf16 *panels = ARENA_NEW(arena, Bf16, tiles_panels(k, n));
+            for (int tb = 0; tb < 2; tb++) {
+                memset(panels, 0xab, (size_t)tiles_panels(k, n) * sizeof *panels);
+                tiles_pack(tb, k, n, B, tb ? k : n, panels);
+                check_panels(tb ? "pack, transposed" : "pack", panels, stride, k, n, B, tb, true);
+            }
+            const int64_t ld = tiles_round(n) + 32, ldt = tiles_round(k) + 32;
+            memset(panels, 0xab, (size_t)tiles_panels(k, n) * sizeof *panels);
+            tiles_pair(k, n, rows_of(k, n, ld, B), ld, panels, stride);
+            check_panels("pair", panels, stride, k, n, B, false, true);
+            memset(panels, 0xab, (size_t)tiles_panels(k, n) * sizeof *panels);
+            tiles_pair_transposed(k, n, rows_of(n, k, ldt, B), ldt, panels, stride);
+            check_panels("pair, transposed", panels, stride, k, n, B, true, false);
+            Bf16 *turned = ARENA_NEW(arena, Bf16, tiles_round(n) * ldt);
+            tiles_transpose(k, n, rows_of(k, n, ld, B), ld, turned, ldt);
+            for (int64_t i = 0; i < n; i++)
+                for (int64_t p = 0; p < tiles_round(k); p++) ck_assert_int_eq(turned[i * ldt + p], p < k ? tiles_bf16(B[p * n + i]) : 0);
+        }
+    }
+}
+END_TEST
+
+typedef struct Seen { int64_t m, n; float *C; } Seen;
+
+static void keep(void *arg, int64_t i0, int64_t j0, const float *c)
+{
+    Seen *s = arg;
+    for (int64_t i = i0; i < s->m && i < i0 + 32; i++)
+        for (int64_t j = j0; j < s->n && j < j0 + 32; j++) s->C[i * s->n + j] += c[(i - i0) * 32 + j - j0]; /* once each */
+}
+
+/* |got - want| in units that a sum of k products of rounded numbers may be off by */
+static void near(double got, double want, int64_t k, const char *what)
+{
+    ck_assert_msg(fabs(got - want) <= 1e-6 * (double)(k + 8), "%s, depth %lld: %g, not %g", what, (long long)k, got, want);
+}
+
+START_TEST(products)
+{
+    if (!tiles_available()) {
+        log_info("this processor has no tile registers: not tested");
+        return;
+    }
+    for (int a = 0; a < N_SIZES * N_SIZES * N_SIZES; a++) {
+        const int64_t m = SIZES[a % N_SIZES], n = SIZES[a / N_SIZES % N_SIZES], k = SIZES[a / N_SIZES / N_SIZES];
+        const int64_t lda = tiles_round(k) + 32, ldc = tiles_round(n) + 32, mm = tiles_round(m), stride = tiles_stride(k);
+        const float *A = numbers(m * k), *B = numbers(n * k), *before = numbers(mm * ldc), *sums = numbers(tiles_blocks(m, n));
+        const Bf16 *rows = rows_of(m, k, lda, A);
+        Bf16 *panels = ARENA_NEW(arena, Bf16, tiles_panels(k, n));
+        tiles_pack(true, k, n, B, k, panels);
+        float *C = ARENA_NEW(arena, float, mm * ldc), *added = ARENA_NEW(arena, float, mm * ldc), *blocks = ARENA_NEW(arena, float, tiles_blocks(m, n));
+        float *each = ARENA_NEW(arena, float, m * n), *straight = ARENA_NEW(arena, float, m * n), *turned = ARENA_NEW(arena, float, n * m);
+        memset(each, 0, (size_t)(m * n) * sizeof *each);
+        memset(straight, 0, (size_t)(m * n) * sizeof *each);
+        memset(turned, 0, (size_t)(m * n) * sizeof *each);
+        memcpy(added, before, (size_t)(mm * ldc) * sizeof *C);
+        memcpy(blocks, sums, (size_t)tiles_blocks(m, n) * sizeof *C);
+        tiles_product(m, n, k, rows, lda, panels, stride, false, C, ldc);
+        tiles_product(m, n, k, rows, lda, panels, stride, true, added, ldc);
+        tiles_product_each(m, n, k, rows, lda, panels, stride, keep, &(Seen){m, n, each});
+        tiles_product_blocks(m, n, k, rows, lda, panels, stride, true, blocks);
+        tiles_blocks_add(false, m, n, blocks, straight, n);
+        tiles_blocks_add(true, m, n, blocks, turned, m);
+        for (int64_t i = 0; i < m; i++) {
+            for (int64_t j = 0; j < n; j++) {
+                double want = 0;
+                for (int64_t p = 0; p < k; p++) want += (double)seen(A[i * k + p]) * (double)seen(B[j * k + p]);
+                near((double)C[i * ldc + j], want, k, "product");
+                near((double)each[i * n + j], want, k, "product, each");
+                near((double)added[i * ldc + j], want + (double)before[i * ldc + j], k, "product, added");
+                const double was = (double)sums[(i / 32 * (tiles_round(n) / 32) + j / 32) * TILES_SQUARE + i % 32 * 32 + j % 32];
+                near((double)straight[i * n + j], want + was, k, "blocks");
+                near((double)turned[j * m + i], want + was, k, "blocks, transposed");
+            }
+        }
+        if (a % 6 == 5) {
+            teardown();
+            setup();
+        }
+    }
+}
+END_TEST
+
+START_TEST(transposed_floats)
+{
+    if (!tiles_available()) return;
+    const float *x = numbers(48 * 80);
+    float *y = ARENA_NEW(arena, float, 80 * 64);
+    tiles_transpose_f32(48, 64, x, 80, y, 64);
+    for (int i = 0; i < 48; i++)
+        for (int j = 0; j < 64; j++) ck_assert(y[j * 64 + i] == x[i * 80 + j]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("tiles");
+    TCase *t = tcase_create("bf16 on tile registers");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 120);
+    const TTest *tests[] = {rounding, packing, products, transposed_floats};
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(t, tests[i]);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}
