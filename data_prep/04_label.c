@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/atomic.h"
+#include "io/blascore.h"
 #include "io/manifest.h"
 #include "llm/label.h"
 #include "sid/textspace.h"
@@ -160,6 +161,7 @@ static Status run(Arena *arena) {
 }
 
 int main(int argc, char **argv) {
+    blascore_settle(argv);
     cli_parse("04_label", "a classifier of interests, and the quality of every item", options, argc, argv);
     Arena *arena = arena_create("run");
     MUST(run(arena));

@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/atomic.h"
+#include "io/blascore.h"
 #include "io/manifest.h"
 #include "io/npy.h"
 #include "sid/embedder.h"
@@ -197,6 +198,7 @@ static Status run(Arena *arena, const char *program)
 
 int main(int argc, char **argv)
 {
+    blascore_settle(argv);
     cli_parse("05_embed", "items to vectors: TF-IDF and truncated SVD of their text and interests, or the vectors of a model", options, argc, argv);
     Arena *arena = arena_create("05_embed");
     MUST(run(arena, argv[0]));

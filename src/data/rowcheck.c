@@ -65,7 +65,8 @@ void rowcheck_compare(const Intake *c, const int64_t *begin, const ExactRows *sh
     }
 }
 
-bool rowcheck_same(const RowCheck *check) {
+/* Every row equal, and in place wherever a place is known. */
+static bool all_same(const RowCheck *check) {
     bool same = check->done;
     for (int p = 0; p < 3; p++) {
         const RowCheckPart *one = &check->part[p];
@@ -76,7 +77,7 @@ bool rowcheck_same(const RowCheck *check) {
 
 cJSON *rowcheck_json(const RowCheck *check) {
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddBoolToObject(root, "same", rowcheck_same(check));
+    cJSON_AddBoolToObject(root, "same", all_same(check));
     for (int p = 0; p < 3; p++) {
         const RowCheckPart *one = &check->part[p];
         cJSON *part = cJSON_AddObjectToObject(root, part_names[p]);

@@ -29,8 +29,6 @@ typedef struct RowCheck {
 
 /* rowcheck_compare -- events in source order; begin as of split_begin. Never fails; logs the verdict. */
 void rowcheck_compare(const Intake *c, const int64_t *begin, const ExactRows *shipped, RowCheck *check);
-/* rowcheck_same -- every row equal, and in place wherever a place is known. */
-bool rowcheck_same(const RowCheck *check);
 cJSON *rowcheck_json(const RowCheck *check); /* caller deletes */
 
 #endif

@@ -58,8 +58,6 @@ const char *http_fault_name(HttpFault f) {
     return fault_names[f];
 }
 
-bool http_fault_may_pass(HttpFault f) { return f != HTTP_FINE && f != HTTP_DENIED && f != HTTP_UNTRUSTED && f != HTTP_REFUSED; }
-
 /* ---- one attempt */
 
 static size_t on_body(char *data, size_t size, size_t count, void *user) {

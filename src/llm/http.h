@@ -27,7 +27,6 @@ typedef enum HttpFault {
 } HttpFault;
 
 const char *http_fault_name(HttpFault f); /* "timeout", "connection", ... */
-bool http_fault_may_pass(HttpFault f);    /* another attempt may succeed */
 
 typedef struct HttpResult {
     HttpFault fault;

@@ -4,65 +4,19 @@
 The same search as digr's: prompts in batches, the keys and values of a prompt shared by its beams, the softmax over the vocabulary, continuations that no
 item has masked out, the best `beam` prefixes kept after every code. Items are random SIDs of four codes; weights are random.
 """
-import argparse
 import math
-import statistics
-import time
 
 import torch
-import torch.nn as nn
-import torch.nn.functional as F
+
+from peer_model import MODEL, Decoder, autocast, median_s, options
 
 CODES, LEVELS, SID_BASE = 256, 4, 10
 
 
-class RMSNorm(nn.Module):
-    def __init__(self, n):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(n))
-
-    def forward(self, x):
-        return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6))
-
-
-def rotate(x, cos, sin):
-    a, b = x.chunk(2, -1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
-
-
-class Layer(nn.Module):
-    def __init__(self, c, h, f):
-        super().__init__()
-        self.h, self.d = h, c // h
-        self.ln1, self.ln2, self.qn, self.kn = RMSNorm(c), RMSNorm(c), RMSNorm(c // h), RMSNorm(c // h)
-        self.qkv, self.o = nn.Linear(c, 3 * c, bias=False), nn.Linear(c, c, bias=False)
-        self.gu, self.down = nn.Linear(c, 2 * f, bias=False), nn.Linear(f, c, bias=False)
-
-    def heads(self, x, cos, sin):
-        """(B,n,C) to q, k, v of (B,h,n,d)."""
-        B, n, _ = x.shape
-        q, k, v = self.qkv(self.ln1(x)).view(B, n, 3, self.h, self.d).permute(2, 0, 3, 1, 4)
-        return rotate(self.qn(q), cos, sin), rotate(self.kn(k), cos, sin), v
-
-    def after(self, x, att):
-        x = x + self.o(att)
-        g, u = self.gu(self.ln2(x)).chunk(2, -1)
-        return x + self.down(F.silu(g) * u)
-
-
-class Search(nn.Module):
+class Search(Decoder):
     def __init__(self, a):
-        super().__init__()
-        self.W, self.h, self.d = a.beam, a.heads, a.width // a.heads
-        self.emb = nn.Embedding(a.vocab, a.width)
-        nn.init.normal_(self.emb.weight, std=0.02)
-        self.layers = nn.ModuleList(Layer(a.width, a.heads, a.ffn) for _ in range(a.layers))
-        self.norm = RMSNorm(a.width)
-        T = a.prompt + LEVELS
-        angle = torch.arange(T)[:, None] * 10000.0 ** (-torch.arange(0, self.d, 2) / self.d)
-        self.register_buffer("cos", angle.cos())
-        self.register_buffer("sin", angle.sin())
-        self.register_buffer("mask", torch.full((a.prompt, a.prompt), float("-inf")).triu(1))
+        super().__init__(a, a.prompt + LEVELS)
+        self.W = a.beam
         self.register_buffer("child", build_trie(torch.randint(CODES, (a.items, LEVELS)).tolist()))
 
     def prefill(self, ids):
@@ -72,15 +26,14 @@ class Search(nn.Module):
         for i, layer in enumerate(self.layers):
             q, k, v = layer.heads(x, cos, sin)
             cache.append((k, v))
-            mask = self.mask
+            mask = self.mask[:n, :n]
             if i == len(self.layers) - 1:
                 q, x, mask = q[:, :, -1:], x[:, -1:], mask[-1:]
-            p = torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(self.d) + mask, -1).to(v.dtype)
-            x = layer.after(x, (p @ v).transpose(1, 2).flatten(2))
+            x = layer.attend(x, q, k, v, mask)
         return cache, self.log_p(x[:, -1:])
 
     def log_p(self, x):
-        return torch.log_softmax((self.norm(x) @ self.emb.weight.T).float(), -1)
+        return torch.log_softmax(self.logits(x).float(), -1)
 
     def step(self, token, level, cache, own):
         """token (B,W): the newest one of each beam; own: keys and values after the prompt, (B,h,W,level,d) of each layer."""
@@ -94,7 +47,7 @@ class Search(nn.Module):
             own[i] = (k, v)
             far = q @ cache[i][0].transpose(-1, -2)
             near = (q.unsqueeze(3) @ k.transpose(-1, -2)).squeeze(3)
-            p = torch.softmax(torch.cat((far, near), -1) / math.sqrt(self.d), -1).to(v.dtype)
+            p = torch.softmax(torch.cat((far, near), -1) / math.sqrt(layer.d), -1).to(v.dtype)
             n = far.shape[-1]
             att = p[..., :n] @ cache[i][1] + (p[..., n:].unsqueeze(3) @ v).squeeze(3)
             x = layer.after(x, att.transpose(1, 2).flatten(2))
@@ -136,28 +89,15 @@ def build_trie(sids):
 
 
 def main():
-    p = argparse.ArgumentParser()
-    for name in ("layers", "width", "ffn", "heads", "vocab", "prompt", "items", "beam", "batch", "threads"):
-        p.add_argument("--" + name, type=int, required=True)
-    p.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    p.add_argument("--seconds", type=float, default=3)
-    a = p.parse_args()
-    torch.manual_seed(1)
-    torch.set_num_threads(a.threads)
+    a = options((*MODEL, "prompt", "items", "beam", "batch"))
     search = Search(a).eval()
     ids = torch.randint(SID_BASE, SID_BASE + LEVELS * CODES, (a.batch, a.prompt))
 
     def run():
-        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=a.precision == "bf16"):
-            return search(ids)
+        with torch.inference_mode(), autocast(a):
+            search(ids)
 
-    run()
-    took, begin = [], time.perf_counter()
-    while len(took) < 3 or time.perf_counter() - begin < a.seconds:
-        t = time.perf_counter()
-        run()
-        took.append(time.perf_counter() - t)
-    print(a.batch / statistics.median(took))
+    print(a.batch / median_s(run, a.seconds))
 
 
 main()

@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """Training speed of the same RQ-VAE in PyTorch (fp32, or bf16 autocast): prints steps a second, the median. Run by bench_rqvae."""
-import argparse
-import statistics
-import time
-
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+from peer_model import autocast, median_s, options
 
 DIMS, LEVELS, CODES = [768, 512, 256, 128, 32], 3, 256
 
@@ -37,31 +35,18 @@ class RqVae(nn.Module):
 
 
 def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("--batch", type=int, default=1024)
-    p.add_argument("--threads", type=int, required=True)
-    p.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    p.add_argument("--seconds", type=float, default=2)
-    a = p.parse_args()
-    torch.manual_seed(1)
-    torch.set_num_threads(a.threads)
+    a = options(("batch",), 2)
     model, x = RqVae(), torch.randn(a.batch, DIMS[0]) * 0.036
     opt = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4)
 
     def step():
         opt.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=a.precision == "bf16"):
+        with autocast(a):
             loss = model(x)
         loss.backward()
         opt.step()
 
-    step()
-    took, begin = [], time.perf_counter()
-    while len(took) < 3 or time.perf_counter() - begin < a.seconds:
-        t = time.perf_counter()
-        step()
-        took.append(time.perf_counter() - t)
-    print(1 / statistics.median(took))
+    print(1 / median_s(step, a.seconds))
 
 
 main()
