@@ -7,10 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cli.h"
 #include "base/log.h"
 #include "bench/bench_ceiling.h"
 #include "bench/bench_decode.h"
+#include "bench/bench_options.h"
+#include "io/blascore.h"
 #include "rec/beam_model.h"
 
 static int64_t items, users, history, beam, batch, threads, rounds;
@@ -19,21 +20,22 @@ static const char *precision, *size, *peer;
 static double seconds;
 
 static const CliOption OPTIONS[] = {
-    {"size", CLI_ENUM, &size, "all", 0, 0, "", "S: 4 layers of 128, M: 6 of 256", "S|M|L|all"},
+    BENCH_SIZE(&size, "S|M|L|all"),
     {"beam", CLI_INT, &beam, "0", 0, 10000, "", "width; 0: 20 and 50", NULL},
     {"batch", CLI_INT, &batch, "32", 0, 100000, "", "prompts decoded together; 0 = default", NULL},
-    {"items", CLI_INT, &items, "12000", 1, 10000000, "", "catalogue", NULL},
-    {"history", CLI_INT, &history, "20", 1, 1000, "items", "of a prompt, 4 tokens each", NULL},
+    BENCH_ITEMS(&items),
+    BENCH_HISTORY(&history),
     {"unseen", CLI_FLAG, &unseen, "0", 0, 1, "", "also rank without the history", NULL},
     {"users", CLI_INT, &users, "512", 1, 10000000, "", "of a round", NULL},
-    {"rounds", CLI_INT, &rounds, "5", 1, 1000, "", "the median is printed", NULL},
-    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products", "fp32|bf16"},
-    {"threads", CLI_INT, &threads, "0", 0, 1024, "", "0 = all cores", NULL},
-    {"peer", CLI_STR, &peer, "tests/bench/peer_torch_beam.py", 0, 0, "", "PyTorch program to run in turns; empty: none", NULL},
-    {"seconds", CLI_REAL, &seconds, "2", 0.01, 3600, "s", "of each run of the peer", NULL},
+    BENCH_ROUNDS(&rounds, "5"),
+    BENCH_PRECISION(&precision),
+    BENCH_THREADS(&threads),
+    BENCH_PEER(&peer, "peer_torch_beam.py"),
+    BENCH_SECONDS(&seconds, "2"),
     CLI_END};
 
-enum { N_SCORES = 2, MAX_CASES = 6 };
+enum { N_SCORES = 2, MAX_CASES = 6, PEER_ROUNDS = 3 };
+static const char *const PRECISIONS[] = {"fp32", "bf16"};
 static const BeamScore SCORES[N_SCORES] = {BEAM_MASK, BEAM_RENORM};
 static const char *const SCORE_NAMES[N_SCORES] = {"mask", "renorm"};
 
@@ -65,7 +67,7 @@ static double flop_of(const DecoderConfig *c, const BeamWork *w)
     return (double)w->prompts * own + (double)w->rows * decode_row_flop(c, n) + 2.0 * (double)w->logits * (double)c->C;
 }
 
-static void bench_case(Case *k, Backend *be)
+static void bench_case(Case *k, Backend *be, Peer torch_program[2])
 {
     Arena *a = arena_create("bench");
     bench_memory_reset();
@@ -93,9 +95,10 @@ static void bench_case(Case *k, Backend *be)
         if (r == 0) mb = bench_peak_mb();
         const double rate = ceiling_peak_gflops(be);
         if (rate > peak) peak = rate;
-        for (int i = 0; i < 2; i++) torch[i][r] = decode_peer(peer, &config, 4 * history, items, k->beam, batch > 0 ? batch : 32, be->threads, i, seconds);
+        for (int i = 0; i < 2 && r < PEER_ROUNDS; i++)
+            torch[i][r] = decode_peer(&torch_program[i], &config, 4 * history, items, k->beam, batch > 0 ? batch : 32, be->threads, PRECISIONS[i], seconds);
     }
-    for (int i = 0; i < 2; i++) k->torch[i] = bench_median(torch[i], rounds);
+    for (int i = 0; i < 2; i++) k->torch[i] = bench_median(torch[i], rounds < PEER_ROUNDS ? rounds : PEER_ROUNDS);
     for (int i = 0; i < N_SCORES; i++) {
         const double t = bench_median(wall[i], rounds), c = bench_median(cpu[i], rounds);
         const BeamWork w = beam_work(s[i]);
@@ -145,7 +148,7 @@ static void print_table(const Case *k, int n, int n_threads)
         print_row(name, k, n, i);
     }
     for (int i = 0; i < 2; i++) {
-        snprintf(name, sizeof name, "  PyTorch %s%s", i == 0 ? "fp32" : "bf16", missing);
+        snprintf(name, sizeof name, "  PyTorch %s%s", PRECISIONS[i], missing);
         print_row(name, k, n, 2 + i);
     }
     printf("measured elsewhere, 2 cores with AVX-512 and AMX:\n");
@@ -155,6 +158,7 @@ static void print_table(const Case *k, int n, int n_threads)
 
 int main(int argc, char **argv)
 {
+    blascore_settle(argv);
     cli_parse("bench_beam", "users/s of constrained beam search", OPTIONS, argc, argv);
     Backend *be = backend_cpu((int)threads);
     MUST(backend_set_precision(be, precision));
@@ -164,7 +168,8 @@ int main(int argc, char **argv)
         if (beam != 50) k[n++] = (Case){.size = *c, .beam = beam > 0 ? beam : 20};
         if (beam == 0 || beam == 50) k[n++] = (Case){.size = *c, .beam = 50};
     }
-    for (int i = 0; i < n; i++) bench_case(&k[i], be);
+    Peer torch_program[2] = {{.program = peer}, {.program = peer}};
+    for (int i = 0; i < n; i++) bench_case(&k[i], be, torch_program);
     print_table(k, n, be->threads);
     be->destroy(be);
     return 0;

@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "bench/bench_model.h"
+#include "bench/bench_peer.h"
 #include "data/dataset.h"
 #include "rec/sequence.h"
 #include "sid/trie.h"
@@ -73,22 +74,15 @@ static inline double decode_cpu_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Users a second of the PyTorch program; 0 when it is left out or PyTorch is not installed. */
-static inline double decode_peer(const char *program, const DecoderConfig *c, int64_t prompt, int64_t items, int64_t beam, int64_t batch, int threads, int bf16,
+/* Users a second of PyTorch's search, or 0 (peer_rate). */
+static inline double decode_peer(Peer *p, const DecoderConfig *c, int64_t prompt, int64_t items, int64_t beam, int64_t batch, int threads, const char *precision,
                                  double seconds)
 {
-    if (program[0] == '\0') return 0;
-    char command[600];
-    snprintf(command, sizeof command,
-             "for p in python3 /usr/bin/python3; do $p -c 'import torch' 2>/dev/null && exec $p '%s' --layers %lld --width %lld --ffn %lld --heads %lld --vocab %lld "
-             "--prompt %lld --items %lld --beam %lld --batch %lld --threads %d --precision %s --seconds %g; done", program, (long long)c->L, (long long)c->C,
-             (long long)c->F, (long long)c->H, (long long)c->V, (long long)prompt, (long long)items, (long long)beam, (long long)batch, threads,
-             bf16 ? "bf16" : "fp32", seconds);
-    FILE *f = popen(command, "r");
-    double rate = 0;
-    if (f != NULL && fscanf(f, "%lf", &rate) != 1) rate = 0;
-    if (f != NULL) pclose(f);
-    return rate;
+    char arguments[400];
+    snprintf(arguments, sizeof arguments,
+             "--layers %lld --width %lld --ffn %lld --heads %lld --vocab %lld --prompt %lld --items %lld --beam %lld --batch %lld --precision %s", (long long)c->L,
+             (long long)c->C, (long long)c->F, (long long)c->H, (long long)c->V, (long long)prompt, (long long)items, (long long)beam, (long long)batch, precision);
+    return peer_rate(p, arguments, threads, seconds);
 }
 
 #endif

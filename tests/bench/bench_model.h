@@ -87,24 +87,6 @@ static inline double bench_median(double *x, int64_t n)
     return n % 2 == 1 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
 }
 
-/* The number that a PyTorch program prints, the better one of two runs: threads that spin while they wait, and threads that sleep (which is faster depends
- * on what else the machine does). 0 when PyTorch is not installed. */
-static inline double bench_torch(const char *program, const char *arguments)
-{
-    static const char *const waiting[] = {"env -u GOMP_SPINCOUNT", "env OMP_WAIT_POLICY=passive"};
-    double best = 0;
-    for (int i = 0; i < 2; i++) {
-        char command[800];
-        snprintf(command, sizeof command, "for p in python3 /usr/bin/python3; do $p -c 'import torch' 2>/dev/null && exec %s $p '%s' %s; done", waiting[i], program,
-                 arguments);
-        FILE *f = popen(command, "r");
-        double rate = 0;
-        if (f != NULL && fscanf(f, "%lf", &rate) == 1 && rate > best) best = rate;
-        if (f != NULL) pclose(f);
-    }
-    return best;
-}
-
 /* Peak resident memory since the last bench_memory_reset, in MB; 0 where /proc does not tell. */
 static inline double bench_peak_mb(void)
 {

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cli.h"
 #include "base/log.h"
 #include "bench/bench_model.h"
+#include "bench/bench_options.h"
 #include "nn/adamw.h"
 #include "nn/decoder.h"
 #include "tensor/backend_profile.h"
@@ -14,13 +14,13 @@ static int64_t seq, tokens, threads;
 static double seconds, dropout;
 
 static const CliOption OPTIONS[] = {
-    {"size", CLI_ENUM, &size, "all", 0, 0, "", "as bench_train", "S|M|L|all"},
-    {"seq", CLI_INT, &seq, "80", 0, 4096, "tokens", "sequence length; 0: mixed, 20 to 80", NULL},
-    {"tokens", CLI_INT, &tokens, "8000", 64, 1 << 20, "tokens", "packed tokens of a step", NULL},
-    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products", "fp32|bf16"},
-    {"dropout", CLI_REAL, &dropout, "0", 0, 0.9, "", "dropout probability", NULL},
+    BENCH_SIZE(&size, "S|M|L|all"),
+    BENCH_SEQ(&seq),
+    BENCH_TOKENS(&tokens),
+    BENCH_PRECISION(&precision),
+    BENCH_DROPOUT(&dropout),
     {"threads", CLI_INT, &threads, "1", 0, 1024, "", "0: all cores", NULL},
-    {"seconds", CLI_REAL, &seconds, "3", 0.01, 3600, "s", "how long to measure", NULL},
+    BENCH_SECONDS(&seconds, "3"),
     CLI_END};
 
 static void profile_size(char name, Backend *plain)

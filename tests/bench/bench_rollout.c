@@ -4,24 +4,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cli.h"
 #include "base/log.h"
 #include "bench/bench_ceiling.h"
 #include "bench/bench_decode.h"
+#include "bench/bench_options.h"
 #include "rec/rollout.h"
 
 static int64_t items, prompts, history, group, threads, rounds;
 static const char *precision, *size;
 
 static const CliOption OPTIONS[] = {
-    {"size", CLI_ENUM, &size, "all", 0, 0, "", "S: 4 layers of 128, M: 6 of 256", "S|M|L|all"},
+    BENCH_SIZE(&size, "S|M|L|all"),
     {"group", CLI_INT, &group, "8", 1, 10000, "", "completions a prompt", NULL},
     {"prompts", CLI_INT, &prompts, "256", 1, 1000000, "", "of a call", NULL},
-    {"items", CLI_INT, &items, "12000", 1, 10000000, "", "catalogue", NULL},
-    {"history", CLI_INT, &history, "20", 1, 1000, "items", "of a prompt, 4 tokens each", NULL},
-    {"rounds", CLI_INT, &rounds, "5", 1, 1000, "", "the median is printed", NULL},
-    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products", "fp32|bf16"},
-    {"threads", CLI_INT, &threads, "0", 0, 1024, "", "0 = all cores", NULL},
+    BENCH_ITEMS(&items),
+    BENCH_HISTORY(&history),
+    BENCH_ROUNDS(&rounds, "5"),
+    BENCH_PRECISION(&precision),
+    BENCH_THREADS(&threads),
     CLI_END};
 
 enum { WAYS = 2, LEVELS = 4 };

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/cli.h"
 #include "base/log.h"
 #include "bench/bench_ceiling.h"
 #include "bench/bench_model.h"
+#include "bench/bench_options.h"
+#include "bench/bench_peer.h"
+#include "io/blascore.h"
 #include "nn/adamw.h"
 #include "sid/rqvae.h"
 
@@ -18,28 +20,20 @@ static double seconds;
 
 static const CliOption OPTIONS[] = {
     {"batch", CLI_INT, &batch, "1024", 1, 1 << 20, "rows", "of a step", NULL},
-    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products", "fp32|bf16"},
-    {"threads", CLI_INT, &threads, "0", 0, 1024, "", "0: all cores", NULL},
-    {"seconds", CLI_REAL, &seconds, "2", 0.01, 3600, "s", "how long to measure in a round", NULL},
-    {"rounds", CLI_INT, &rounds, "3", 1, 100, "", "of this program and PyTorch in turns", NULL},
-    {"peer", CLI_STR, &peer, "tests/bench/peer_torch_rqvae.py", 0, 0, "FILE", "the PyTorch program; empty: leave it out", NULL},
+    BENCH_PRECISION(&precision),
+    BENCH_THREADS(&threads),
+    BENCH_SECONDS(&seconds, "2"),
+    BENCH_ROUNDS(&rounds, "3"),
+    BENCH_PEER(&peer, "peer_torch_rqvae.py"),
     CLI_END};
 
 enum { MAX_STEPS = 100000 };
 
 static const RqConfig CONFIG = {.n_layers = 4, .dims = {768, 512, 256, 128, 32}, .Q = 3, .K = 256, .beta = 0.25, .rq_weight = 1};
 
-/* Steps a second of the PyTorch program; 0 when it is left out or PyTorch is not installed. */
-static double measure_torch(int n_threads)
-{
-    if (peer[0] == '\0') return 0;
-    char arguments[200];
-    snprintf(arguments, sizeof arguments, "--batch %lld --precision %s --threads %d --seconds %g", (long long)batch, precision, n_threads, seconds);
-    return bench_torch(peer, arguments);
-}
-
 int main(int argc, char **argv)
 {
+    blascore_settle(argv);
     cli_parse("bench_rqvae", "training steps of the RQ-VAE a second", OPTIONS, argc, argv);
     Backend *be = backend_cpu((int)threads);
     MUST(backend_set_precision(be, precision));
@@ -54,6 +48,9 @@ int main(int argc, char **argv)
     AdamW opt = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 1e-4, .total_steps = MAX_STEPS};
     double *took = ARENA_NEW(arena, double, MAX_STEPS), *torch = ARENA_NEW(arena, double, rounds), peak = 0;
     int64_t n = 0;
+    Peer torch_program = {.program = peer};
+    char arguments[80];
+    snprintf(arguments, sizeof arguments, "--batch %lld --precision %s", (long long)batch, precision);
     for (int64_t round = 0; round < rounds; round++) {
         const double begin = time_now_s();
         for (int64_t k = -2; n < MAX_STEPS && (k < 2 || time_now_s() - begin < seconds); k++) { /* two steps to warm up */
@@ -67,7 +64,7 @@ int main(int argc, char **argv)
         }
         const double rate = ceiling_peak_gflops(be);
         if (rate > peak) peak = rate;
-        torch[round] = measure_torch(be->threads);
+        torch[round] = peer_rate(&torch_program, arguments, be->threads, seconds);
     }
     double weights = 0;
     for (int i = 0; i < CONFIG.n_layers; i++) weights += 2.0 * (double)(CONFIG.dims[i] * CONFIG.dims[i + 1]); /* encoder and decoder */

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cli.h"
 #include "base/log.h"
 #include "bench/bench_ceiling.h"
 #include "bench/bench_model.h"
+#include "bench/bench_options.h"
+#include "bench/bench_peer.h"
+#include "io/blascore.h"
 #include "nn/adamw.h"
 #include "nn/decoder.h"
 
@@ -20,16 +22,16 @@ static int64_t seq, tokens, threads, rounds;
 static double seconds, dropout;
 
 static const CliOption OPTIONS[] = {
-    {"size", CLI_ENUM, &size, "all", 0, 0, "", "layers/width/ffn/heads/vocabulary: S 4/128/512/4/1100, M 6/256/1024/8/1100, L 8/512/1408/8/2000", "S|M|L|all"},
-    {"seq", CLI_INT, &seq, "80", 0, 4096, "tokens", "sequence length; 0: mixed, 20 to 80", NULL},
-    {"tokens", CLI_INT, &tokens, "8000", 64, 1 << 20, "tokens", "packed tokens of a step", NULL},
-    {"precision", CLI_ENUM, &precision, "fp32", 0, 0, "", "of matrix products", "fp32|bf16"},
-    {"dropout", CLI_REAL, &dropout, "0", 0, 0.9, "", "dropout probability", NULL},
-    {"threads", CLI_INT, &threads, "0", 0, 1024, "", "0: all cores", NULL},
+    BENCH_SIZE(&size, "S|M|L|all"),
+    BENCH_SEQ(&seq),
+    BENCH_TOKENS(&tokens),
+    BENCH_PRECISION(&precision),
+    BENCH_DROPOUT(&dropout),
+    BENCH_THREADS(&threads),
     {"backend", CLI_ENUM, &backend, "cpu", 0, 0, "", "where to compute", "ref|cpu|cuda"},
-    {"seconds", CLI_REAL, &seconds, "3", 0.01, 3600, "s", "how long to measure in a round", NULL},
-    {"rounds", CLI_INT, &rounds, "3", 1, 100, "", "of this program, the ceiling and PyTorch in turns", NULL},
-    {"peer", CLI_STR, &peer, "tests/bench/peer_torch.py", 0, 0, "FILE", "the PyTorch program; empty: leave it out", NULL},
+    BENCH_SECONDS(&seconds, "3"),
+    BENCH_ROUNDS(&rounds, "3"),
+    BENCH_PEER(&peer, "peer_torch.py"),
     CLI_END};
 
 enum { MAX_STEPS = 20000 };
@@ -75,15 +77,13 @@ static void measure(Trainer *t, double *took, int64_t *n)
     }
 }
 
-/* Tokens a second of the PyTorch program; 0 when it is left out or PyTorch is not installed. */
-static double measure_torch(const DecoderConfig *c, int n_threads)
+/* Tokens a second of PyTorch, or 0 (peer_rate). */
+static double measure_torch(Peer *p, const DecoderConfig *c, int n_threads)
 {
-    if (peer[0] == '\0') return 0;
     char arguments[300];
-    snprintf(arguments, sizeof arguments, "--layers %lld --width %lld --ffn %lld --heads %lld --vocab %lld --seq %lld --tokens %lld --precision %s --threads %d --seconds %g",
-             (long long)c->L, (long long)c->C, (long long)c->F, (long long)c->H, (long long)c->V, (long long)(seq > 0 ? seq : 80), (long long)tokens, precision,
-             n_threads, seconds);
-    return bench_torch(peer, arguments);
+    snprintf(arguments, sizeof arguments, "--layers %lld --width %lld --ffn %lld --heads %lld --vocab %lld --seq %lld --tokens %lld --precision %s",
+             (long long)c->L, (long long)c->C, (long long)c->F, (long long)c->H, (long long)c->V, (long long)(seq > 0 ? seq : 80), (long long)tokens, precision);
+    return peer_rate(p, arguments, n_threads, seconds);
 }
 
 static Result bench_size(char name, Backend *be)
@@ -97,13 +97,14 @@ static Result bench_size(char name, Backend *be)
     decoder_init(t.d, 1);
     double *took = ARENA_NEW(arena, double, MAX_STEPS), *ceiling = ARENA_NEW(arena, double, rounds), *torch = ARENA_NEW(arena, double, rounds);
     Result r = {.size = name};
+    Peer torch_program = {.program = peer};
     for (int64_t k = 0; k < rounds; k++) {
         measure(&t, took, &r.steps);
         if (k == 0) r.mb = bench_peak_mb();
         const double peak = ceiling_peak_gflops(be);
         if (peak > r.peak) r.peak = peak;
         ceiling[k] = (double)tokens / ceiling_step_s(&config, tokens, 3);
-        torch[k] = measure_torch(&config, be->threads);
+        torch[k] = measure_torch(&torch_program, &config, be->threads);
     }
     const double s = bench_median(took, r.steps);
     r.rate = (double)tokens / s;
@@ -112,9 +113,9 @@ static Result bench_size(char name, Backend *be)
     r.torch = bench_median(torch, rounds);
     printf("{\"bench\":\"train\",\"size\":\"%c\",\"seq\":%lld,\"tokens\":%lld,\"precision\":\"%s\",\"backend\":\"%s\",\"threads\":%d,\"steps\":%lld,"
            "\"tokens_per_s\":%.0f,\"gflop_per_s\":%.1f,\"gemm_peak_gflop_per_s\":%.1f,\"share_of_peak\":%.3f,\"gemm_ceiling_tokens_per_s\":%.0f,"
-           "\"share_of_ceiling\":%.3f,\"torch_tokens_per_s\":%.0f,\"peak_mb\":%.0f}\n",
+           "\"blas_core\":\"%s\",\"share_of_ceiling\":%.3f,\"torch_tokens_per_s\":%.0f,\"peak_mb\":%.0f}\n",
            name, (long long)seq, (long long)tokens, precision, be->name, be->threads, (long long)r.steps, r.rate, r.gflops, r.peak, r.gflops / r.peak, r.ceiling,
-           r.rate / r.ceiling, r.torch, r.mb);
+           openblas_get_corename(), r.rate / r.ceiling, r.torch, r.mb);
     fflush(stdout);
     decoder_destroy(t.d);
     bench_batch_release(be, &t.b);
@@ -165,6 +166,7 @@ static void print_table(const Result *r, int n, int n_threads)
 
 int main(int argc, char **argv)
 {
+    blascore_settle(argv);
     cli_parse("bench_train", "training speed of the decoder", OPTIONS, argc, argv);
     Backend *be;
     MUST(backend_open(backend, (int)threads, &be));

@@ -4,7 +4,7 @@
 set -u
 bin=$1 name=$2
 shift 2
-unset OPENBLAS_CORETYPE # ceilings are what OpenBLAS can do here
+unset OPENBLAS_CORETYPE # each program chooses what fits the processor (src/io/blascore.h), PIN=1 or not
 
 run() {
     program=$1 flags=
