@@ -44,7 +44,7 @@ LINK_FLAGS += -fsanitize=address,undefined
 endif
 CFLAGS_ALL = $(BASE_FLAGS) $(CFLAGS)
 LIBS := -llapacke -lopenblas -lcjson -lcurl -lzstd -lz -lisal -lcrypto -lm -lpthread
-TEST_LIBS := -lcheck -lsubunit -lrt -lm
+TEST_LIBS := -lcheck -lsubunit -lssl -lcrypto -lrt -lm
 
 Q := $(if $(filter 1,$(V)),,@)
 

@@ -33,6 +33,7 @@ probe_all() {
     probe "cJSON" "cjson/cJSON.h" "-lcjson" "(void)cJSON_Version();"
     probe "libcurl" "curl/curl.h" "-lcurl" "(void)curl_version();"
     probe "libcrypto" "openssl/evp.h" "-lcrypto" "(void)EVP_sha256();"
+    probe "libssl (tests)" "openssl/ssl.h" "-lssl -lcrypto" "(void)TLS_server_method();"
     probe "Check" "check.h" "-lcheck -lsubunit -lrt -lm -lpthread" "(void)suite_create(\"x\");"
     if command -v gnuplot >/dev/null 2>&1; then [ "$mode" = doctor ] && echo '  ok       gnuplot (plots)'
     else [ "$mode" = doctor ] && echo '  missing  gnuplot (plots are left out of the report without it)'; no_plots=1; fi

@@ -211,7 +211,7 @@ static HttpVerdict lost(Recording *r, int64_t job, const HttpResult *result, Are
     const char *message = result->status >= 300 ? arena_printf(arena, "HTTP %d%s%s", result->status, *said ? ": " : "", said) : result->problem;
     if (result->fault == HTTP_UNTRUSTED) {
         r->count->left += size_of(r, job);
-        return give_up(r, FAIL(E_RESOURCE, "install ca-certificates, or correct the address in the providers' file", "%s: %s", s->provider->base_url, result->problem));
+        return give_up(r, FAIL(E_RESOURCE, "install ca-certificates, correct the address in the providers' file, or, for a server of your own, name its certificate in SSL_CERT_FILE", "%s: %s", s->provider->base_url, result->problem));
     }
     if (result->fault == HTTP_REFUSED && size_of(r, job) > 1)
         message = arena_printf(arena, "%s (one of %lld texts in a request; --batch 1 --retry-errors 1 shows which)", message, (long long)size_of(r, job));
