@@ -34,20 +34,21 @@ Status captionfile_join(Intake *c, const Numbering *items, const char *path, Cap
     LineFeed feed;
     *count = (CaptionCount){0};
     TRY(lines_begin(&feed, path, c->ledger, LEDGER_CAPTIONS));
-    Arena *arena = arena_create("captions");
-    Joining j = {.c = c, .items = items, .ids = strtable_create(arena), .joined = ARENA_NEW(arena, bool, items->count), .scratch = arena, .count = count};
+    Arena *arena = arena_create("captions"), *scratch = arena_create("caption");
+    Joining j = {.c = c, .items = items, .ids = strtable_create(arena), .joined = ARENA_NEW(arena, bool, items->count), .scratch = scratch, .count = count};
     FieldScan *scan = fieldscan_create(arena, 2, names);
     for (int64_t k = 0; k < items->count; k++) strtable_add(j.ids, c->text[items->source[k]].id);
     while (lines_next(&feed)) {
-        ArenaMark mark = arena_mark(arena);
+        ArenaMark mark = arena_mark(scratch); /* of the scanner and the table, memory stays */
         Field field[2];
         Fault fault;
         count->lines++;
         if (lines_scan(&feed, scan, field) && take_line(&j, &feed, field, &fault) != OK) lines_reject(&feed, fault);
-        arena_release(arena, mark);
+        arena_release(scratch, mark);
     }
     count->rejected = ledger_lost(c->ledger, LEDGER_CAPTIONS);
     fieldscan_destroy(scan);
+    arena_destroy(scratch);
     arena_destroy(arena);
     return lines_end(&feed);
 }
