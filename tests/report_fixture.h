@@ -107,8 +107,18 @@ static void fixture_folders(Arena *a, const char *root, const char *set, bool si
         "\"distinct_interests\":1500,\"specificity\":3.5,\"judged\":40,\"judged_positive\":0.975},{\"member\":\"claude:brief/v1\",\"items\":480,\"missing\":100,\"malformed\":0,"
         "\"coverage\":0.79,\"interests\":900}]}");
     fixture_text(a, arena_printf(a, "%s/labels", root), "classifier.json",
-        "{\"judged\":900,\"held_out_rows\":180,\"base_rate\":0.61,\"accuracy\":0.83,\"auc\":0.9,\"f1\":0.86,\"held_out\":{\"classifier\":{\"mined\":{\"auc\":0.71}},"
-        "\"confidence_only\":{\"all\":{\"auc\":null}}},\"interests\":1840,\"labelled_positive\":1500,\"mean_quality\":0.8}");
+        "{\"filter\":\"logistic\",\"judged\":900,\"held_out_rows\":180,\"held_out_items\":30,\"resamples\":2000,\"base_rate\":0.61,\"accuracy\":0.83,\"auc\":0.9,\"f1\":0.86,\"held_out\":{"
+        "\"classifier\":{\"all\":{\"n\":180,\"positives\":110,\"accuracy\":0.83,\"auc\":0.9,\"f1\":0.86,\"log_loss\":0.3,\"brier\":0.1,\"interval\":{\"accuracy\":[0.79,0.87],\"auc\":[0.85,0.94]}},"
+        "\"mined\":{\"n\":120,\"positives\":108,\"accuracy\":0.8,\"auc\":0.71,\"interval\":{\"accuracy\":[0.75,0.85]}},"
+        "\"generic\":{\"n\":20,\"positives\":0,\"accuracy\":1,\"interval\":{\"accuracy\":[1,1]}},\"swapped\":{\"n\":0,\"positives\":0,\"interval\":{}}},"
+        "\"confidence_only\":{\"all\":{\"n\":180,\"positives\":110,\"accuracy\":0.61,\"auc\":null}},"
+        "\"all_positive\":{\"all\":{\"n\":180,\"positives\":110,\"accuracy\":0.61,\"auc\":0.5},\"mined\":{\"n\":120,\"positives\":108,\"accuracy\":0.9}}},"
+        "\"classifier_minus\":{\"confidence_only\":{\"all\":{}},\"all_positive\":{\"all\":{\"accuracy\":{\"value\":0.22,\"low\":0.15,\"high\":0.29},\"auc\":{\"value\":0.4}},"
+        "\"mined\":{\"accuracy\":{\"value\":-0.1,\"low\":-0.14,\"high\":-0.06}}}},"
+        "\"calibration\":{\"requested_bins\":2,\"classifier\":{\"all\":{\"expected_calibration_error\":0.0625,\"bins\":[{\"n\":90,\"positives\":30,\"mean_score\":0.35,\"share\":0.3333,"
+        "\"low\":0.24,\"high\":0.44},{\"n\":90,\"positives\":80,\"mean_score\":0.99,\"share\":0.8889,\"low\":0.81,\"high\":0.94}]}}},"
+        "\"selection\":{\"kept\":\"logistic\",\"logistic\":{\"lambda\":1,\"fold_log_loss\":0.31},\"boosted\":{\"rounds\":50,\"fold_log_loss\":0.32,"
+        "\"minus_logistic\":{\"value\":0.01,\"low\":-0.01,\"high\":0.03}}},\"interests\":1840,\"labelled_positive\":1500,\"mean_quality\":0.8}");
     fixture_text(a, arena_printf(a, "%s/sids", root), "sid_quality.json",
         "{\"items\":480,\"distinct_tuples\":472,\"collision_rate\":0.0291,\"largest_group\":3,\"codes_per_level\":256,\"level\":[{\"used\":200,\"perplexity\":120.5},{\"used\":210},{\"used\":222}],"
         "\"prefix\":[{\"purity_leaf\":0.4,\"chance_leaf\":0.05}],\"neighbours\":{\"same_first_code\":0.3,\"chance_first\":0.01},"

@@ -95,9 +95,14 @@ static void label(FILE *out, const char *what, const char *text)
 static void lines_panel(const Panel *p, int index, FILE *out)
 {
     for (int s = 0; s < p->n_series; s++) {
+        const Series *line = &p->series[s];
         fprintf(out, "$d%d_%d << EOD\n", index, s);
-        for (int64_t i = 0; i < p->series[s].n; i++)
-            if (isfinite(p->series[s].x[i]) && isfinite(p->series[s].y[i])) fprintf(out, "%.10g %.10g\n", p->series[s].x[i], p->series[s].y[i]);
+        for (int64_t i = 0; i < line->n; i++) {
+            if (!isfinite(line->x[i]) || !isfinite(line->y[i])) continue;
+            fprintf(out, "%.10g %.10g", line->x[i], line->y[i]);
+            if (line->low != NULL) fprintf(out, " %.10g %.10g", line->low[i], line->high[i]);
+            fputc('\n', out);
+        }
         fputs("EOD\n", out);
     }
     fputs("set xtics auto nomirror tc rgb \"#444444\"\nset ytics auto nomirror tc rgb \"#444444\"\nset autoscale\nset yrange [*:*]\n"
@@ -116,6 +121,7 @@ static void lines_panel(const Panel *p, int index, FILE *out)
             fputs("title ", out);
             quoted(out, line->label);
         }
+        if (line->low != NULL) fprintf(out, ", $d%d_%d using 1:2:3:4 with yerrorbars lw 1 pt 7 ps 0.15 lc rgb \"#%06x\" notitle", index, s, line->color);
         any = true;
     }
     fputs("\n", out);

@@ -21,6 +21,7 @@ typedef struct Series {
     bool dashed;
     int64_t n;
     const double *x, *y;    /* (n); points that are not finite are left out */
+    const double *low, *high; /* (n) whiskers; NULL: none */
 } Series;
 
 typedef struct Bar {

@@ -4,7 +4,7 @@
 Status report_write(Results *r, const ReportOptions *o, Doc **out)
 {
     static Status (*const section[])(Doc *, Results *, const ReportOptions *) = {section_head, section_findings, section_main, section_ties, section_ablation, section_ensemble, section_rl,
-        section_data, section_sids, section_interests, section_curves, section_published};
+        section_data, section_sids, section_interests, section_rldi, section_curves, section_published};
     Doc *d = doc_create(r->arena, arena_printf(r->arena, "DeepInterestGR, measured: %s", r->title),
                         "Generative recommendation with mined interests, reproduced in C. Measured numbers only, except in the last section.");
     for (size_t i = 0; i < sizeof section / sizeof *section; i++) TRY(section[i](d, r, o));

@@ -31,7 +31,7 @@ static Status add_curves(Results *r, const MethodResults *m, Part part, const Cu
             double *x, *y;
             const int64_t points = log_curve(log, log_column(log, curve[c].x), log_column(log, curve[c].y), BINS, r->arena, &x, &y);
             if (points == 0) continue;
-            (void)panel_line(panel[c], (Series){arena_printf(r->arena, "seed %lld", (long long)m->entry[i]->seed), plot_color((int)i), false, points, x, y});
+            (void)panel_line(panel[c], (Series){arena_printf(r->arena, "seed %lld", (long long)m->entry[i]->seed), plot_color((int)i), false, points, x, y, NULL, NULL});
         }
     }
     return OK;

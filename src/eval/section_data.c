@@ -1,4 +1,4 @@
-/* section_data.c -- data statistics, text at hand, interest mining and its classifier. */
+/* section_data.c -- data statistics, text at hand, interest mining. */
 #include <string.h>
 
 #include "eval/sections.h"
@@ -160,26 +160,6 @@ Status section_data(Doc *d, Results *r, const ReportOptions *o)
 
 /* ------------------------------------------------------------------ interests */
 
-/* classifier.json of 04_label. */
-static const struct { const char *header, *path; ColumnKind kind; int decimals; } CLASSIFIER[] = {
-    {"Judged", "judged", COLUMN_COUNT, 0}, {"Held out", "held_out_rows", COLUMN_COUNT, 0}, {"Positive share", "base_rate", COLUMN_PERCENT, 1},
-    {"Accuracy", "accuracy", COLUMN_NUMBER, 3}, {"AUC", "auc", COLUMN_NUMBER, 3}, {"F1", "f1", COLUMN_NUMBER, 3},
-    {"AUC, mined alone", "held_out.classifier.mined.auc", COLUMN_NUMBER, 3}, {"AUC by confidence", "held_out.confidence_only.all.auc", COLUMN_NUMBER, 3},
-    {"Interests", "interests", COLUMN_COUNT, 0}, {"Kept", "labelled_positive", COLUMN_COUNT, 0}, {"Mean quality", "mean_quality", COLUMN_NUMBER, 3}};
-enum { N_CLASSIFIER = sizeof CLASSIFIER / sizeof *CLASSIFIER };
-
-static Status classifier_row(Table *t, Results *r, const SetResults *s)
-{
-    const Entry *e = section_spokesman(r, s, PART_labels);
-    const cJSON *tree = NULL;
-    if (e != NULL) TRY(results_document(r, e->dir[PART_labels], "classifier.json", &tree));
-    if (tree == NULL) return OK;
-    table_row(t);
-    table_text(t, s->label);
-    for (int i = 0; i < N_CLASSIFIER; i++) number_cell(t, tree, CLASSIFIER[i].path);
-    return OK;
-}
-
 Status section_interests(Doc *d, Results *r, const ReportOptions *o)
 {
     (void)o;
@@ -187,13 +167,5 @@ Status section_interests(Doc *d, Results *r, const ReportOptions *o)
     for (int64_t k = 0; k < r->n_sets; k++) any = any || section_spokesman(r, &r->set[k], PART_mine) != NULL;
     if (!any) return OK;
     doc_heading(d, 2, "interests", "Mined interests");
-    TRY(section_members(d, r));
-    Table *c = table_create(d->arena, "classifier", "RLDI: the classifier that keeps or drops an interest, on judged interests held out from its training");
-    table_column(c, COLUMN_TEXT, "Data set", 0);
-    for (int i = 0; i < N_CLASSIFIER; i++) table_column(c, CLASSIFIER[i].kind, CLASSIFIER[i].header, CLASSIFIER[i].decimals);
-    for (int64_t k = 0; k < r->n_sets; k++) TRY(classifier_row(c, r, &r->set[k]));
-    table_note(c, "Judged rows are mined interests and planted negatives (an interest of another item, an empty phrase); the planted ones are easy, so the AUC among mined ones alone "
-               "stands beside. AUC by confidence: the answering model's own confidence as the score.");
-    doc_table(d, c, false);
-    return OK;
+    return section_members(d, r);
 }

@@ -23,6 +23,8 @@ Status section_interests(Doc *doc, Results *r, const ReportOptions *o);
 /* section_ensemble.c: who gave the interests, and what members and strategies are worth; section_members is a part of section_interests */
 Status section_ensemble(Doc *doc, Results *r, const ReportOptions *o);
 Status section_members(Doc *doc, Results *r);
+/* section_rldi.c: how good the classifier of interests is, on judged interests it has not seen */
+Status section_rldi(Doc *doc, Results *r, const ReportOptions *o);
 /* section_main.c */
 Status section_main(Doc *doc, Results *r, const ReportOptions *o);
 /* section_ties.c: only where a run has a set with ties in file order and shuffled */

@@ -40,11 +40,13 @@ void table_group(Table *t, const char *label) { add_row(t)->group = arena_strdup
 void table_row(Table *t) { (void)add_row(t); }
 void table_strong(Table *t) { t->row[t->n_rows - 1].strong = true; }
 
+static bool has_bounds(ColumnKind kind) { return kind == COLUMN_INTERVAL || kind == COLUMN_ESTIMATE; }
+
 static Cell *next_cell(Table *t, const char *what)
 {
     REQUIRE(t->n_rows > 0 && t->row[t->n_rows - 1].group == NULL && t->filled < t->n_columns, "table %s: a %s too many", t->id, what);
     const ColumnKind kind = t->column[t->filled].kind;
-    const char *fits = kind == COLUMN_TEXT ? "text" : kind == COLUMN_SPREAD ? "spread" : kind == COLUMN_INTERVAL ? "interval" : "number";
+    const char *fits = kind == COLUMN_TEXT ? "text" : kind == COLUMN_SPREAD ? "spread" : has_bounds(kind) ? "interval" : "number";
     REQUIRE(strcmp(what, fits) == 0 || strcmp(what, "blank") == 0, "table %s: a %s in column \"%s\"", t->id, what, t->column[t->filled].header);
     return &t->row[t->n_rows - 1].cell[t->filled++];
 }
@@ -60,8 +62,10 @@ void table_spread(Table *t, Spread s)
 
 void table_interval(Table *t, double difference, double low, double high)
 {
-    *next_cell(t, "interval") = (Cell){.present = true, .value = difference, .low = low, .high = high};
+    *next_cell(t, "interval") = (Cell){.present = true, .bounded = true, .value = difference, .low = low, .high = high};
 }
+
+void table_unbounded(Table *t, double value) { *next_cell(t, "interval") = (Cell){.present = true, .value = value}; }
 
 void table_best(Table *t, int column, const bool *skip, int64_t n_skip)
 {
@@ -126,7 +130,12 @@ const char *table_cell(const Table *t, const Cell *c, int column, Arena *arena)
     case COLUMN_SPREAD:
         if (c->high > 1.0) return arena_printf(arena, "%.*f ± %.*f", d, c->value, d, c->low);
         return arena_printf(arena, "%.*f", d, c->value);
-    case COLUMN_INTERVAL: return arena_printf(arena, "%+.*f [%+.*f, %+.*f]", d, c->value, d, c->low, d, c->high);
+    case COLUMN_INTERVAL:
+        if (!c->bounded) return arena_printf(arena, "%+.*f", d, c->value);
+        return arena_printf(arena, "%+.*f [%+.*f, %+.*f]", d, c->value, d, c->low, d, c->high);
+    case COLUMN_ESTIMATE:
+        if (!c->bounded) return arena_printf(arena, "%.*f", d, c->value);
+        return arena_printf(arena, "%.*f [%.*f, %.*f]", d, c->value, d, c->low, d, c->high);
     }
     return "";
 }
@@ -183,11 +192,12 @@ static void csv_cell(const Table *t, const Cell *c, int k, FILE *out)
         csv_number(out, c, c->high);
         break;
     case COLUMN_INTERVAL:
+    case COLUMN_ESTIMATE:
         csv_number(out, c, c->value);
         fputc(',', out);
-        csv_number(out, c, c->low);
+        if (c->bounded) csv_number(out, c, c->low);
         fputc(',', out);
-        csv_number(out, c, c->high);
+        if (c->bounded) csv_number(out, c, c->high);
         break;
     default: csv_number(out, c, c->value);
     }
@@ -201,10 +211,10 @@ void table_csv(const Table *t, FILE *out)
     for (int k = 0; k < t->n_columns; k++) {
         static const char *const suffix[2][3] = {{" mean", " sd", " seeds"}, {"", " low", " high"}};
         const ColumnKind kind = t->column[k].kind;
-        const int parts = kind == COLUMN_SPREAD || kind == COLUMN_INTERVAL ? 3 : 1;
+        const int parts = kind == COLUMN_SPREAD || has_bounds(kind) ? 3 : 1;
         for (int p = 0; p < parts; p++) {
             if (k + p > 0) fputc(',', out);
-            markup_csv(out, arena_printf(t->arena, "%s%s", t->column[k].header, parts == 1 ? "" : suffix[kind == COLUMN_INTERVAL][p]));
+            markup_csv(out, arena_printf(t->arena, "%s%s", t->column[k].header, parts == 1 ? "" : suffix[has_bounds(kind)][p]));
         }
     }
     fputc('\n', out);

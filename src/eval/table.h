@@ -27,11 +27,12 @@ typedef enum ColumnKind {
     COLUMN_PERCENT,  /* a share, printed as "12.3 %" */
     COLUMN_CHANGE,   /* a relative difference, printed as "+12.3 %" */
     COLUMN_SPREAD,   /* mean ± sd; the mean alone for one seed */
-    COLUMN_INTERVAL  /* signed difference [low, high] */
+    COLUMN_INTERVAL, /* signed difference [low, high] */
+    COLUMN_ESTIMATE  /* value [low, high], without a sign */
 } ColumnKind;
 
 typedef struct Cell {
-    bool present, best;
+    bool present, best, bounded; /* bounded: an interval or estimate has its low and high */
     const char *text;
     double value, low, high;  /* SPREAD: mean, sd, n */
 } Cell;
@@ -61,7 +62,8 @@ void table_strong(Table *t);                 /* the row begun last is the one th
 void table_text(Table *t, const char *text);
 void table_number(Table *t, double value);   /* COUNT, NUMBER, PERCENT, CHANGE */
 void table_spread(Table *t, Spread spread);
-void table_interval(Table *t, double difference, double low, double high);
+void table_interval(Table *t, double difference, double low, double high); /* INTERVAL, ESTIMATE */
+void table_unbounded(Table *t, double value); /* the same, where no interval can be given: the value alone */
 void table_none(Table *t);                   /* an empty cell: "does not apply" or "not measured" */
 /* table_best -- mark the highest value of a column among the rows since the last group; ties are all marked. Rows flagged in skip (by row index since the
  * group, n_skip of them) take no part. */
