@@ -10,6 +10,7 @@
 #include "llm/boosted.h"
 #include "llm/figures.h"
 #include "llm/logistic.h"
+#include "suite.h"
 
 static Arena *arena;
 
@@ -319,9 +320,5 @@ int main(void) {
     tcase_add_test(t, one_round_by_hand);
     tcase_add_test(t, trees_see_what_a_line_cannot);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

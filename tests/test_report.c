@@ -10,69 +10,10 @@
 #include "eval/markup.h"
 #include "eval/report.h"
 #include "eval/results.h"
-#include "eval/sections.h"
-#include "report_fixture.h"
+#include "report_world.h"
 #include "suite.h"
 
-static Arena *arena;
-static char root[64];
-static const char *index_path;
-static Results *results;
-
-static void setup(void)
-{
-    arena = arena_create("test");
-    strcpy(root, access("/dev/shm", W_OK) == 0 ? "/dev/shm/test_report_XXXXXX" : "/tmp/test_report_XXXXXX"); /* many small files, each synced */
-    ck_assert_ptr_nonnull(mkdtemp(root));
-    index_path = fixture_write(arena, root);
-    ck_assert_msg(results_load(index_path, arena, &results) == OK, "%s", status_message());
-}
-
-static void teardown(void)
-{
-    results_close(results);
-    ck_assert_int_eq(system(arena_printf(arena, "rm -r %s", root)), 0);
-    arena_destroy(arena);
-}
-
-static const char *slurp(const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    ck_assert_msg(f != NULL, "%s is not there", path);
-    fseek(f, 0, SEEK_END);
-    const size_t n = (size_t)ftell(f);
-    rewind(f);
-    char *text = arena_alloc(arena, n + 1, 1);
-    ck_assert_uint_eq(fread(text, 1, n, f), n);
-    fclose(f);
-    return text;
-}
-
-static const char *make_report(Doc **doc)
-{
-    const char *out = arena_printf(arena, "%s/report", root);
-    const ReportOptions o = {.out = out, .seed = 7};
-    ck_assert_int_eq(dir_make(out), OK);
-    ck_assert_msg(report_write(results, &o, doc) == OK, "%s", status_message());
-    return out;
-}
-
-static void contains(const char *text, const char *what) { ck_assert_msg(strstr(text, what) != NULL, "missing: %s", what); }
-static void lacks(const char *text, const char *what) { ck_assert_msg(strstr(text, what) == NULL, "present: %s", what); }
-
 /* ------------------------------------------------------------------ tables */
-
-static const char *printed(void (*write)(const Table *, FILE *), const Table *t)
-{
-    char *text = NULL;
-    size_t n = 0;
-    FILE *f = open_memstream(&text, &n);
-    write(t, f);
-    fclose(f);
-    const char *copy = arena_strdup(arena, text);
-    free(text);
-    return copy;
-}
 
 static Table *small_table(void)
 {
@@ -278,50 +219,6 @@ START_TEST(stage_files_reach_their_tables)
     contains(slurp(arena_printf(arena, "%s/data.csv", out)), ",simulated,600,480,5432,600,600,600,9.053333333,");
     contains(slurp(arena_printf(arena, "%s/rl.csv", out)), "test.masked,600,");
     contains(slurp(arena_printf(arena, "%s/grpo_beauty.gp", out)), "RL: mean reward");
-}
-END_TEST
-
-START_TEST(the_classifier_is_shown_with_what_is_known)
-{
-    Doc *doc;
-    const char *out = make_report(&doc), *md = slurp(arena_printf(arena, "%s/report.md", out)), *csv = slurp(arena_printf(arena, "%s/rldi.csv", out));
-    const char *name = "\"FIXTURE Beauty (simulated, invented numbers)\"";
-    contains(csv, arena_printf(arena, "%s,classifier,all,180,0.6111111111,0.83,0.79,0.87,0.9,0.85,0.94,0.86,,,0.3,,,0.1,,\n", name)); /* a figure may lack its interval */
-    contains(csv, arena_printf(arena, "%s,classifier,generic,20,0,1,1,1,,,,,,,,,,,,\n", name));                                    /* and a subset its figure */
-    contains(csv, arena_printf(arena, "%s,confidence alone,all,180,0.6111111111,0.61,,,,,,,,,,,,,,\n", name));
-    lacks(csv, "swapped"); /* no rows */
-    contains(slurp(arena_printf(arena, "%s/rldi_versus.csv", out)), "all positive,mined,-0.1,-0.14,-0.06,,,");
-    contains(slurp(arena_printf(arena, "%s/rldi_models.csv", out)), "boosted trees,50,0.32,0.01,-0.01,0.03,\n");
-    contains(slurp(arena_printf(arena, "%s/rldi_models.csv", out)), "logistic regression,1,0.31,,,,yes\n");
-    contains(slurp(arena_printf(arena, "%s/rldi_calibration.csv", out)), "all,90,0.35,0.3333,0.24,0.44\n");
-    contains(slurp(arena_printf(arena, "%s/rldi_calibration.tex", out)), "0.333 [0.240, 0.440]");
-    contains(md, "Accuracy 0.830 [0.790, 0.870] against 0.610 of all positive: +0.220 [+0.150, +0.290], better.");
-    contains(md, "mined interests alone: Accuracy 0.800 [0.750, 0.850] against 0.900 of all positive: -0.100 [-0.140, -0.060], worse.");
-    contains(md, "expected calibration error 0.062, and in 1 of 2 bins"); /* 0.35 lies in [0.24, 0.44], 0.99 not in [0.81, 0.94] */
-    contains(md, "boosted trees +0.0100 [-0.0100, +0.0300]. Kept: logistic regression.");
-    contains(md, "| 0.860 | 0.300 | 0.100 |");
-    const char *script = slurp(arena_printf(arena, "%s/calibration_beauty.gp", out));
-    contains(script, "0.35 0.3333 0.24 0.44\n");
-    contains(script, "with yerrorbars");
-    contains(slurp(arena_printf(arena, "%s/rldi_beauty.gp", out)), "mined: all positive");
-}
-END_TEST
-
-/* --filter none leaves a file without figures: its row is there, no sentence is. */
-START_TEST(without_a_classifier_nothing_is_said)
-{
-    Doc *doc;
-    (void)make_report(&doc);
-    for (int64_t k = 0; k < results->n_sets; k++)
-        for (int64_t i = 0; i < results->n_documents; i++)
-            if (strstr(results->document[i].path, "classifier.json") != NULL) {
-                cJSON_Delete(results->document[i].tree);
-                results->document[i].tree = cJSON_Parse("{\"filter\":\"none\",\"interests\":1840,\"labelled_positive\":1840,\"mean_quality\":1}");
-            }
-    Doc *d = doc_create(arena, "t", "s");
-    ck_assert_int_eq(section_rldi(d, results, &(ReportOptions){.out = arena_printf(arena, "%s/none", root), .seed = 7}), OK);
-    ck_assert_int_eq(d->n_blocks, 2);
-    contains(printed(table_csv, d->block[1].table), ",,,,,,,,1840,1840,1\n");
 }
 END_TEST
 
@@ -565,8 +462,6 @@ int main(int argc, char **argv)
     tcase_add_test(tc, report_says_what_it_must);
     tcase_add_test(tc, published_never_meets_measured);
     tcase_add_test(tc, stage_files_reach_their_tables);
-    tcase_add_test(tc, the_classifier_is_shown_with_what_is_known);
-    tcase_add_test(tc, without_a_classifier_nothing_is_said);
     tcase_add_test(tc, main_table_numbers);
     tcase_add_test(tc, same_input_same_bytes);
     tcase_add_test(tc, without_gnuplot_nothing_fails);
