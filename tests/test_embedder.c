@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "io/npy.h"
+#include "llm/drift.h"
 #include "no_sockets.h"
 #include "record_support.h"
 #include "sid/embedder.h"
@@ -176,15 +177,17 @@ START_TEST(missing_and_changed_texts_are_refused_with_the_command) {
     /* the title of one item reads differently, another loses its text */
     ck_assert_int_eq(system(arena_printf(w.base.arena, "sed -i 's/Knee Pads/Knee Cushions/' '%s/items.jsonl'", data)), 0);
     ck_assert_int_eq(embed("v/mini.jsonl.zst", "", &text), 3);
-    ck_assert_ptr_nonnull(strstr(text, "1 of 6 vectors of emb (embed/full-v1) are not recorded, the first for item A6; 1 of them only for another text of the item than today's"));
+    ck_assert_ptr_nonnull(strstr(text, "1 of 6 vectors of emb (embed/full-v1) are not recorded, the first for item A6; 1 of them only for another text of the item than today's (item A6: title)"));
     /* other interests in the text are other texts */
     ck_assert_int_eq(embed("v/mini.jsonl.zst", "--interests all", &text), 3);
     ck_assert_ptr_nonnull(strstr(text, "6 of 6 vectors"));
-    ck_assert_ptr_nonnull(strstr(text, "5 of them only for another text"));
+    ck_assert_ptr_nonnull(strstr(text, "5 of them only for another text of the item than today's (item A1: interests)"));
     ck_assert_ptr_nonnull(strstr(text, "--with-interests all")); /* "2" had no record of its own */
     run_remedy(text, "");
     ck_assert_int_eq(embed("v/mini.jsonl.zst", "--interests all", &text), 0);
     expect_vectors(INTERESTS_ALL);
+    ck_assert_str_eq(drift_names("title=00a1 brand=00a2 caption=00a3", "title=00a1 brand=00a4 interests=00a5", w.base.arena), "brand, interests, caption");
+    ck_assert_str_eq(drift_names("title=00a1", "title=00a1", w.base.arena), "");
     /* other names are other questions */
     ck_assert_int_eq(embed("v/mini.jsonl.zst", "--interests all --template embed/other", &text), 3);
     ck_assert_int_eq(embed("v/mini.jsonl.zst", "--interests all --provider somebody", &text), 3);

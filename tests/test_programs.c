@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "suite.h"
 
-static const char *const PROGRAMS[] = {"00_sample", "01_download", "02_preprocess", "02_card", "02_export", "03_mine", "04_label", "05_embed", "06_tokenize",
+static const char *const PROGRAMS[] = {"00_sample", "01_download", "02_preprocess", "02_card", "02_export", "03_mine", "03_record", "04_label", "05_embed", "06_tokenize",
                                        "07_baseline", "08_sft", "09_grpo", "10_evaluate", "11_report", "reproduce"};
 enum { N_PROGRAMS = (int)(sizeof PROGRAMS / sizeof PROGRAMS[0]) };
 

@@ -335,7 +335,7 @@ START_TEST(vectors_are_recorded_and_replayed) {
     w.s.template_id = "embed/test-v1";
     w.s.batch = BATCH;
     EmbedText texts[N];
-    for (int i = 0; i < N; i++) texts[i] = (EmbedText){arena_printf(w.base.arena, "item %d", i), arena_printf(w.base.arena, "text of item %d", i / 2 * 2)}; /* pairs share a text */
+    for (int i = 0; i < N; i++) texts[i] = (EmbedText){.item = arena_printf(w.base.arena, "item %d", i), .text = arena_printf(w.base.arena, "text of item %d", i / 2 * 2)}; /* pairs share a text */
     RecordCount c;
     ck_assert_msg(embed_record(&w.s, texts, N, false, &c) == OK, "%s", status_message());
     ck_assert_int_eq(c.answered, 103);

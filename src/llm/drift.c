@@ -6,16 +6,16 @@
 
 enum { DIGEST = 4, SHOWN = 60 }; /* 16 bits tell a changed text from the same one all but once in 65,536 times, and cost the cache little */
 
-static const char *digest(Arena *arena, const char *text) {
+const char *drift_digest(Arena *arena, const char *text) {
     return arena_printf(arena, "%04llx", (unsigned long long)(fnv1a64(text, strlen(text)) >> 48));
 }
 
-static const char *template_digest(const Template *t, Arena *arena) { return digest(arena, arena_printf(arena, "%s\n%s", t->system, t->user)); }
+static const char *template_digest(const Template *t, Arena *arena) { return drift_digest(arena, arena_printf(arena, "%s\n%s", t->system, t->user)); }
 
 const char *drift_parts(const Ensemble *e, const Template *t, const char *set, const ItemText *item, Arena *arena) {
     const char *parts = arena_printf(arena, "template=%s", template_digest(t, arena));
     for (int f = 0; f < PROMPT_FIELDS; f++)
-        if (prompt_shows(e, t, set, f)) parts = arena_printf(arena, "%s %s=%s", parts, prompt_field_name(f), digest(arena, prompt_field(e, f, item, arena)));
+        if (prompt_shows(e, t, set, f)) parts = arena_printf(arena, "%s %s=%s", parts, prompt_field_name(f), drift_digest(arena, prompt_field(e, f, item, arena)));
     return parts;
 }
 
@@ -28,6 +28,20 @@ static const char *part(const char *parts, const char *name, Arena *arena) {
 }
 
 static const char *also(Arena *arena, const char *so_far, const char *next) { return *so_far ? arena_printf(arena, "%s; %s", so_far, next) : next; }
+
+/* Names of `these` parts whose digest is another in `those`, or that are not there; behind `found`. */
+static const char *other_names(const char *these, const char *those, bool missing_only, const char *found, Arena *arena) {
+    for (const char *p = these; *p;) {
+        size_t n = strcspn(p, "="), all = strcspn(p, " ");
+        if (n >= all) break;
+        const char *name = arena_strndup(arena, p, n), *value = arena_strndup(arena, p + n + 1, all - n - 1), *other = part(those, name, arena);
+        if (!other || (!missing_only && strcmp(other, value) != 0)) found = *found ? arena_printf(arena, "%s, %s", found, name) : name;
+        p += all + (p[all] == ' ');
+    }
+    return found;
+}
+
+const char *drift_names(const char *was, const char *now, Arena *arena) { return other_names(was, now, true, other_names(now, was, false, "", arena), arena); }
 
 static const char *quoted(Arena *arena, const char *text) {
     size_t n = strlen(text), m = n;
@@ -45,7 +59,7 @@ static const char *by_parts(const Response *r, const Ensemble *e, const Template
         was = part(r->parts, name, arena);
         if (!was && shown) found = also(arena, found, arena_printf(arena, "the %s was not shown then, now %s", name, quoted(arena, value)));
         else if (was && !shown) found = also(arena, found, arena_printf(arena, "the %s was shown then, and is not now", name));
-        else if (was && strcmp(was, digest(arena, value)) != 0) found = also(arena, found, arena_printf(arena, "the %s reads differently, now %s", name, quoted(arena, value)));
+        else if (was && strcmp(was, drift_digest(arena, value)) != 0) found = also(arena, found, arena_printf(arena, "the %s reads differently, now %s", name, quoted(arena, value)));
     }
     return *found ? found : "provider, photo or judged interest differ";
 }

@@ -17,6 +17,10 @@
 /* drift_parts -- the digests of today's prompt, in `arena`; store them in Response.parts when recording. */
 const char *drift_parts(const Ensemble *e, const Template *t, const char *set, const ItemText *item, Arena *arena);
 
+/* drift_digest -- of one thing, as parts hold it. drift_names -- which things of two parts differ, or are in one only: "title, caption"; "" when none do. Both in `arena`. */
+const char *drift_digest(Arena *arena, const char *text);
+const char *drift_names(const char *was, const char *now, Arena *arena);
+
 /* drift_describe -- why the record `r` is not found under today's key, for people: "the description reads differently, now \"...\"". In `arena`. */
 const char *drift_describe(const Response *r, const Ensemble *e, const Template *t, const char *set, const ItemText *item, Arena *arena);
 

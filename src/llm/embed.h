@@ -17,7 +17,8 @@
 #include "llm/record.h"
 #include "llm/responses.h"
 
-typedef struct EmbedText { const char *item, *text; } EmbedText; /* ItemText.id, what to embed */
+/* ItemText.id, what to embed, and digests of what it is made of (drift.h), by which a later reader can say what has changed; NULL: none. */
+typedef struct EmbedText { const char *item, *text, *parts; } EmbedText;
 
 /* What was asked, and of whom. remedy: what to do about vectors that are not recorded, e.g. the command that records them; NULL: a general hint. */
 typedef struct EmbedSource { const char *provider, *model, *template_id, *set, *remedy; } EmbedSource;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "llm/base64.h"
+#include "llm/drift.h"
 #include "llm/embed.h"
 
 static const char *read_vector(const Response *r, Arena *arena, float **at, int64_t *dim) {
@@ -16,16 +17,29 @@ static const char *read_vector(const Response *r, Arena *arena, float **at, int6
     return NULL;
 }
 
-typedef struct Missing { int64_t n, drifted, first; } Missing; /* drifted: a vector of an earlier text is there */
+/* drifted: a vector of an earlier text is there. */
+typedef struct Missing { int64_t n, drifted, first, first_drifted; const Response *record; } Missing;
+
+static void note_missing(Missing *m, const Responses *cache, const EmbedSource *s, const EmbedText *texts, int64_t i) {
+    if (m->n++ == 0) m->first = i;
+    const Response *r = responses_find_identity(cache, s->set, texts[i].item, s->model, s->template_id, NULL);
+    if (r && m->drifted++ == 0) {
+        m->first_drifted = i;
+        m->record = r;
+    }
+}
 
 static Status refuse_missing(const Missing *m, const EmbedSource *s, const EmbedText *texts, int64_t n, Arena *arena) {
-    const char *drifted = m->drifted ? arena_printf(arena, "; %lld of them only for another text of the item than today's", (long long)m->drifted) : "";
+    const char *drifted = "", *names = "";
+    if (m->drifted && m->record->parts && texts[m->first_drifted].parts) names = drift_names(m->record->parts, texts[m->first_drifted].parts, arena);
+    if (*names) names = arena_printf(arena, " (item %s: %s)", texts[m->first_drifted].item, names);
+    if (m->drifted) drifted = arena_printf(arena, "; %lld of them only for another text of the item than today's%s", (long long)m->drifted, names);
     return FAIL(E_INPUT, s->remedy ? s->remedy : "record them first, or choose another embedder", "set %s: %lld of %lld vectors of %s (%s) are not recorded, the first for item %s%s", s->set,
                 (long long)m->n, (long long)n, s->model, s->template_id, texts[m->first].item, drifted);
 }
 
 Status embed_replay(const Responses *cache, const EmbedSource *s, const EmbedText *texts, int64_t n, Arena *arena, float **vectors, int64_t *dim) {
-    Missing missing = {0, 0, -1};
+    Missing missing = {0};
     int64_t of = 0;
     *vectors = NULL;
     *dim = 0;
@@ -39,8 +53,7 @@ Status embed_replay(const Responses *cache, const EmbedSource *s, const EmbedTex
         prompt_key(s->provider, s->model, s->template_id, texts[i].text, key);
         const Response *r = responses_find(cache, key, s->set, texts[i].item);
         if (!r) {
-            if (missing.n++ == 0) missing.first = i;
-            missing.drifted += responses_find_identity(cache, s->set, texts[i].item, s->model, s->template_id, NULL) != NULL;
+            note_missing(&missing, cache, s, texts, i);
             continue;
         }
         const char *fault = read_vector(r, arena, &at, &own);

@@ -7,13 +7,22 @@
 #include "base/atomic.h"
 #include "base/log.h"
 #include "io/npy.h"
+#include "llm/drift.h"
 #include "llm/providers.h"
 
 EmbedText *embedder_texts(const EmbedderItems *items, Arena *arena)
 {
     EmbedText *texts = ARENA_NEW(arena, EmbedText, items->d->N);
-    for (int64_t i = 0; i < items->d->N; i++)
-        texts[i] = (EmbedText){items->d->text[i].id, itemdoc_whole(&items->d->text[i], items->interests ? &items->interests[i] : NULL, items->use, arena)};
+    for (int64_t i = 0; i < items->d->N; i++) {
+        const ItemText *item = &items->d->text[i];
+        const ItemInterests *interests = items->interests ? &items->interests[i] : NULL;
+        const char *parts = "";
+        for (int f = 0; f < N_FIELDS; f++) {
+            const char *text = itemdoc_text(item, interests, items->use, f, arena);
+            if (*text) parts = arena_printf(arena, "%s%s%s=%s", parts, *parts ? " " : "", ITEMDOC_FIELDS[f], drift_digest(arena, text));
+        }
+        texts[i] = (EmbedText){.item = item->id, .text = itemdoc_whole(item, interests, items->use, arena), .parts = parts};
+    }
     return texts;
 }
 
