@@ -197,7 +197,7 @@ static Status plan_sids(Builder *b, const cJSON *method, const char *seed, Chain
     add_pair(b, &e, "interests", use);
     add_settings(b, &e, "05_embed", method);
     const char *embedder = setting(b, "05_embed", method, "embedder"), *given = setting(b, "05_embed", method, "set");
-    if (embedder != NULL && strcmp(embedder, "recorded") == 0 && given == NULL) add_pair(b, &e, "set", json_opt_string(b->dataset, "answers", b->name));
+    if (embedder != NULL && strcmp(embedder, "recorded") == 0 && given == NULL) add_pair(b, &e, "set", json_opt_string(b->dataset, "answers", registered_name(b)));
     add_pair(b, &e, "seed", "1");
     const char *outside[] = {setting(b, "05_embed", method, "embeddings"), NULL};
     TRY(step_finish(b, &e, outside, &c->embed));

@@ -9,7 +9,7 @@
  * A step is one run of one stage program. Its output folder is cache/stages/<program>/<key>, where
  *     key = SHA-256(program file, every argument, every input file from outside)   (first 16 hex digits)
  * (from outside: data_prep/datasets.json, cache/responses, ...; of "05_embed" the file "embeddings" names, of "02_preprocess" the file "captions" names). "05_embed": {"embedder":
- * "recorded", "provider": P, "model": M, "embeddings": FILE} gives a row, a data set or all of them other vectors; its "set" is the data set's "answers", else its name.
+ * "recorded", "provider": P, "model": M, "embeddings": FILE} gives a row, a data set or all of them other vectors; its "set" is the data set's "answers", else its name (a variant's: that of its original).
  * Arguments name the folders of earlier steps, and those names contain their keys: a change anywhere upstream changes every key
  * downstream, and nothing else is redone. A step is complete when its manifest.json exists (stages write it last).
  */
