@@ -3,6 +3,8 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "eval/evaluation.h"
+#include "eval/sections.h"
 #include "io/npy.h"
 #include "llm/drift.h"
 #include "no_sockets.h"
@@ -235,6 +237,41 @@ START_TEST(other_files_are_known) {
 }
 END_TEST
 
+/* The report says where vectors come from, when it is not LSA. */
+START_TEST(the_report_names_the_embedder) {
+    static const struct { const char *method, *embed; } rows[] = {
+        {"plain", "{\"method\": \"lsa\"}"}, {"model", "{\"method\": \"recorded\", \"model\": \"emb\", \"provider\": \"mock\"}"},
+        {"file", "{\"method\": \"npy\", \"imported_from\": \"v.npy\"}"}, {"old", "{}"}};
+    const char *dir = w.base.dir, *text = "";
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        Evaluation ev = {.dataset = "mini", .label = "FIXTURE", .protocol = "leave-last-out", .N = 6, .method = rows[k].method, .n_splits = 1};
+        ev.split[0] = (Judgement){.split = "test", .n_rows = 6, .n_predictions = 6 * RUN_DEPTH, .rank = ARENA_NEW(w.base.arena, int32_t, 6)};
+        metrics_compute(ev.split[0].rank, 6, ev.split[0].value);
+        const char *folder = arena_printf(w.base.arena, "%s/%s", dir, rows[k].method), *quality = "{\"distinct_tuples\": 6}";
+        MUST(dir_make(folder));
+        MUST(evaluation_write(&ev, folder));
+        support_write(arena_printf(w.base.arena, "%s/embed.json", folder), rows[k].embed, strlen(rows[k].embed));
+        support_write(arena_printf(w.base.arena, "%s/sid_quality.json", folder), quality, strlen(quality));
+        text = arena_printf(w.base.arena, "%s%s{\"dataset\": \"mini\", \"dataset_label\": \"FIXTURE\", \"method\": \"%s\", \"method_label\": \"Row %s\", \"seed\": 1, \"table\": [\"main\"], \"data\": "
+                            "\"%s\", \"evaluate\": \"%s\", \"tokenize\": \"%s\", \"embed\": \"%s\"}", text, k ? ", " : "", rows[k].method, rows[k].method, data, folder, folder, folder);
+    }
+    text = arena_printf(w.base.arena, "{\"run\": \"x\", \"title\": \"FIXTURE\", \"entries\": [%s]}", text);
+    support_write(support_path(&w.base, "index.json"), text, strlen(text));
+    Results *r;
+    size_t n;
+    const ReportOptions options = {.out = dir, .seed = 1};
+    ck_assert_msg(results_load(support_path(&w.base, "index.json"), w.base.arena, &r) == OK, "%s", status_message());
+    Doc *doc = doc_create(w.base.arena, "FIXTURE", "");
+    ck_assert_msg(section_sids(doc, r, &options) == OK, "%s", status_message());
+    MUST(doc_write_markdown(doc, support_path(&w.base, "section.md")));
+    results_close(r);
+    const char *section = support_read(&w.base, support_path(&w.base, "section.md"), &n);
+    ck_assert_ptr_nonnull(strstr(section, "Row model: made from recorded vectors of the embedding model emb (mock)."));
+    ck_assert_ptr_nonnull(strstr(section, "Row file: made from vectors of a file, v.npy."));
+    ck_assert(strstr(section, "Row plain: made") == NULL && strstr(section, "Row old: made") == NULL);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("embedder");
     TCase *t = tcase_create("embedder");
@@ -245,6 +282,7 @@ int main(void) {
     tcase_add_test(t, missing_and_changed_texts_are_refused_with_the_command);
     tcase_add_test(t, items_without_text_have_zeros);
     tcase_add_test(t, other_files_are_known);
+    tcase_add_test(t, the_report_names_the_embedder);
     suite_add_tcase(suite, t);
     return suite_run(suite);
 }

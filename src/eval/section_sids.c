@@ -1,6 +1,7 @@
 /* section_sids.c -- quality of the semantic ids, one row a data set and variant of the tokens. */
 #include <string.h>
 
+#include "base/json.h"
 #include "eval/sections.h"
 
 /* sid_quality.json of 06_tokenize. */
@@ -17,6 +18,18 @@ static bool seen_before(const SetResults *s, int64_t m)
     for (int64_t k = 0; k < m; k++)
         if (strcmp(s->method[k].entry[0]->dir[PART_tokenize], s->method[m].entry[0]->dir[PART_tokenize]) == 0) return true;
     return false;
+}
+
+/* Says so where the vectors behind the SIDs are not LSA's. */
+static Status embedder_note(Table *t, Results *r, const SetResults *s, const MethodResults *method)
+{
+    const cJSON *tree;
+    TRY(results_document(r, method->entry[0]->dir[PART_embed], "embed.json", &tree));
+    const char *how = json_opt_string(tree, "method", "lsa");
+    if (strcmp(how, "recorded") == 0)
+        table_note(t, "%s, %s: made from recorded vectors of the embedding model %s (%s).", s->label, method->label, json_opt_string(tree, "model", "?"), json_opt_string(tree, "provider", "?"));
+    if (strcmp(how, "npy") == 0) table_note(t, "%s, %s: made from vectors of a file, %s.", s->label, method->label, json_opt_string(tree, "imported_from", "?"));
+    return OK;
 }
 
 static Status quality_rows(Table *t, Results *r, const SetResults *s)
@@ -37,6 +50,7 @@ static Status quality_rows(Table *t, Results *r, const SetResults *s)
             if (results_number(tree, QUALITY[i].path, &value)) table_number(t, value);
             else table_none(t);
         }
+        TRY(embedder_note(t, r, s, method));
     }
     return OK;
 }
