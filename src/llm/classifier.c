@@ -28,8 +28,11 @@ const char *subset_name(int subset) { return subset == 0 ? "all" : origin_name((
 
 /* ---- fitting */
 
-/* Features that a model does not look at are 0 in its rows, and get no weight. */
-static bool looks_at(ModelKind kind, int f) { return kind == MODEL_BOOSTED ? f < N_ALWAYS : kind == MODEL_LOGISTIC_SPACE || f != FEATURE_TEXT_SPACE; }
+/* What a model does not look at is 0 in its rows, and gets no weight. */
+static bool looks_at(ModelKind kind, int f) { return kind != MODEL_LOGISTIC || f != FEATURE_TEXT_SPACE; }
+
+/* How many columns a model is given: trees get those that are known of every row, the confidence alone is one. */
+static int n_columns(ModelKind kind) { return kind == MODEL_CONFIDENCE ? 1 : kind == MODEL_BOOSTED ? N_ALWAYS : N_FEATURES; }
 
 /* Mean and standard deviation of the known values; a constant feature gets scale 1. */
 static void standardise(Classifier *k, const Judged *judged, const int64_t *rows, int64_t n) {
@@ -105,7 +108,7 @@ double classifier_score(const Classifier *k, const double *row, const bool *know
 /* For the confidence alone unknown ones are at the mean, as nothing else is looked at. */
 static Status fit(const Judged *judged, const int64_t *rows, int64_t n, ModelKind kind, double strength, Arena *arena, Classifier *k) {
     bool alone = kind == MODEL_CONFIDENCE;
-    int p = alone ? 1 : kind == MODEL_BOOSTED ? N_ALWAYS : N_FEATURES;
+    int p = n_columns(kind);
     k->kind = kind;
     k->strength = strength;
     standardise(k, judged, rows, n);
