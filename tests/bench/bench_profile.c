@@ -5,8 +5,7 @@
 #include "base/log.h"
 #include "bench/bench_model.h"
 #include "bench/bench_options.h"
-#include "nn/adamw.h"
-#include "nn/decoder.h"
+#include "bench/bench_trainer.h"
 #include "tensor/backend_profile.h"
 
 static const char *size, *precision;
@@ -28,10 +27,7 @@ static void profile_size(char name, Backend *plain)
     Arena *arena = arena_create("bench");
     Backend *be = backend_profile(plain);
     const DecoderConfig config = bench_config(name);
-    Decoder *d = decoder_create(be, &config, tokens, true);
-    decoder_init(d, 1);
-    BenchBatch b = bench_batch(be, arena, config.V, tokens, seq);
-    AdamW opt = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01, .max_norm = 1, .warmup_steps = 10, .total_steps = 100000};
+    Trainer t = trainer_open(be, arena, &config, tokens, seq, dropout);
     double begin = 0, end = 0;
     int64_t steps = 0;
     for (int64_t k = -1; k < 2 || end - begin < seconds; k++) { /* one step to warm up */
@@ -39,10 +35,7 @@ static void profile_size(char name, Backend *plain)
             backend_profile_reset(be);
             begin = time_now_s();
         }
-        params_zero_grad(decoder_params(d));
-        const Dropout drop = {.p = dropout, .key = 7, .call = (uint64_t)(k + 1)};
-        MUST(decoder_step(d, &b.pk, b.token, drop, b.target, NULL, b.weight, b.logp));
-        MUST(adamw_step(&opt, decoder_params(d), NULL));
+        trainer_step(&t);
         end = time_now_s();
         steps = k + 1;
     }
@@ -50,8 +43,7 @@ static void profile_size(char name, Backend *plain)
            name, (long long)seq, (long long)tokens, precision, be->threads, (long long)steps, (double)(tokens * steps) / (end - begin));
     backend_profile_print(be, stdout, steps, end - begin);
     printf("\n");
-    decoder_destroy(d);
-    bench_batch_release(be, &b);
+    trainer_close(&t);
     be->destroy(be);
     arena_destroy(arena);
 }

@@ -13,9 +13,8 @@
 #include "bench/bench_model.h"
 #include "bench/bench_options.h"
 #include "bench/bench_peer.h"
+#include "bench/bench_trainer.h"
 #include "io/blascore.h"
-#include "nn/adamw.h"
-#include "nn/decoder.h"
 
 static const char *size, *backend, *precision, *peer;
 static int64_t seq, tokens, threads, rounds;
@@ -49,30 +48,14 @@ typedef struct Result {
     int64_t steps;
 } Result;
 
-typedef struct Trainer {
-    Backend *be;
-    Decoder *d;
-    AdamW opt;
-    BenchBatch b;
-    int64_t step;
-} Trainer;
-
-static void train_step(Trainer *t)
-{
-    params_zero_grad(decoder_params(t->d));
-    const Dropout drop = {.p = dropout, .key = 7, .call = (uint64_t)t->step++};
-    MUST(decoder_step(t->d, &t->b.pk, t->b.token, drop, t->b.target, NULL, t->b.weight, t->b.logp));
-    MUST(adamw_step(&t->opt, decoder_params(t->d), NULL));
-}
-
 /* Steps for `seconds`, at least two; their times go to took[*n..). */
 static void measure(Trainer *t, double *took, int64_t *n)
 {
     const double begin = time_now_s();
-    train_step(t); /* warm up */
+    trainer_step(t); /* warm up */
     for (int64_t k = 0; *n < MAX_STEPS && (k < 2 || time_now_s() - begin < seconds); k++) {
         const double t0 = time_now_s();
-        train_step(t);
+        trainer_step(t);
         took[(*n)++] = time_now_s() - t0;
     }
 }
@@ -91,10 +74,7 @@ static Result bench_size(char name, Backend *be)
     Arena *arena = arena_create("bench");
     const DecoderConfig config = bench_config(name);
     bench_memory_reset();
-    Trainer t = {.be = be, .d = decoder_create(be, &config, tokens, true), .b = bench_batch(be, arena, config.V, tokens, seq),
-                 .opt = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01, .max_norm = 1, .warmup_steps = 10,
-                         .total_steps = MAX_STEPS}};
-    decoder_init(t.d, 1);
+    Trainer t = trainer_open(be, arena, &config, tokens, seq, dropout);
     double *took = ARENA_NEW(arena, double, MAX_STEPS), *ceiling = ARENA_NEW(arena, double, rounds), *torch = ARENA_NEW(arena, double, rounds);
     Result r = {.size = name};
     Peer torch_program = {.program = peer};
@@ -117,8 +97,7 @@ static Result bench_size(char name, Backend *be)
            name, (long long)seq, (long long)tokens, precision, be->name, be->threads, (long long)r.steps, r.rate, r.gflops, r.peak, r.gflops / r.peak, r.ceiling,
            openblas_get_corename(), r.rate / r.ceiling, r.torch, r.mb);
     fflush(stdout);
-    decoder_destroy(t.d);
-    bench_batch_release(be, &t.b);
+    trainer_close(&t);
     arena_destroy(arena);
     return r;
 }
