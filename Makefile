@@ -233,9 +233,9 @@ test: $(TESTS) $(GRADS) $(GOLDEN) $(STAGES)
 golden-check: $(GOLDEN)
 	@$(BUILD)/bin/golden_f32 $(DIR) && $(BUILD)/bin/golden_f64 $(DIR)
 
-## bench: speed, one JSON line a measurement and a table at the end (BENCH=all|train|beam|data|... SIZE=S|M|L SEQ=80|200 BEAM=20|50 PRECISION=fp32|bf16)
+## bench: speed, one JSON line a measurement and a table at the end (BENCH=all|scale|train|beam|data|... SIZE=S|M|L SEQ=80|200 BEAM=20|50 PRECISION=fp32|bf16 BENCH_OPTIONS="rounds=1 seconds=1")
 bench: $(BENCHES) $(STAGES)
-	@sh tests/bench/run.sh $(BUILD)/bin $(BENCH) size=$(SIZE) seq=$(SEQ) beam=$(BEAM) precision=$(PRECISION)
+	@sh tests/bench/run.sh $(BUILD)/bin $(BENCH) size=$(SIZE) seq=$(SEQ) beam=$(BEAM) precision=$(PRECISION) $(BENCH_OPTIONS)
 
 # Fuzz targets: the rooms that read files, compiled with clang's sanitizers and coverage, one program for each target.
 FUZZ         ?= all
