@@ -6,6 +6,7 @@ set -u
 bin=$1 name=$2
 shift 2
 unset OPENBLAS_CORETYPE # each program chooses what fits the processor (src/io/blascore.h), PIN=1 or not
+export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}" # as the Makefile sets it
 
 run() {
     program=$1 flags=
