@@ -38,14 +38,19 @@ KvCache *kvcache_open(Decoder *d, Backend *be, const KvWeights *weights, int64_t
     KvCache *c = ARENA_NEW(arena, KvCache, 1);
     *c = (KvCache){.d = d, .be = be, .arena = arena, .max_prompt = max_prompt_tokens, .max_rows = max_rows, .max_new = max_new, .end_column = f->V,
                    .weights = weights};
-    if (weights != NULL) {
+    const bool tiles = weights != NULL && weights->tiles;
+    if (tiles) {
+        kvtiles_create(c, longest);
+    } else if (weights != NULL) {
         kvcache_chunk_create(c, longest);
     } else {
         c->work = decoder_work_create(d, most);
         if (d->lora != NULL) decoder_work_add_lora(d, &c->work, most);
     }
-    c->prefix_k = new_layers(c, max_prompt_tokens * width);
-    c->prefix_v = new_layers(c, max_prompt_tokens * width);
+    if (!tiles) {
+        c->prefix_k = new_layers(c, max_prompt_tokens * width);
+        c->prefix_v = new_layers(c, max_prompt_tokens * width);
+    }
     for (int i = 0; i < 2; i++) {
         c->suffix_k[i] = new_layers(c, max_rows * max_new * width);
         c->suffix_v[i] = new_layers(c, max_rows * max_new * width);
@@ -78,14 +83,18 @@ void kvcache_destroy(KvCache *c)
 {
     if (c == NULL) return;
     Backend *be = c->be;
-    if (c->weights != NULL) {
+    if (c->weights != NULL && c->weights->tiles) {
+        kvtiles_destroy(c);
+    } else if (c->weights != NULL) {
         kvcache_chunk_destroy(c);
     } else {
         decoder_work_destroy(c->d, &c->work);
     }
     for (int64_t l = 0; l < c->d->config.L; l++) {
-        be->release(be, c->prefix_k[l]);
-        be->release(be, c->prefix_v[l]);
+        if (c->prefix_k != NULL) {
+            be->release(be, c->prefix_k[l]);
+            be->release(be, c->prefix_v[l]);
+        }
         for (int i = 0; i < 2; i++) {
             be->release(be, c->suffix_k[i][l]);
             be->release(be, c->suffix_v[i][l]);

@@ -32,16 +32,27 @@ struct KvLanes {
 
 /* --- weights --------------------------------------------------------------------------------------------------- */
 
-static PanelMatrix new_panels(Backend *be, int64_t n, int64_t k, bool paired)
+static PanelMatrix new_panels(const KvLanes *s, int64_t n, int64_t k, bool paired)
 {
+    Backend *be = s->d->be;
     PanelMatrix w = {.n = n, .k = k, .paired = paired, .bf16 = be->bf16};
-    w.data = be->alloc(be, panel_bytes(&w));
+    w.data = be->alloc(be, s->weights.tiles ? panel_tiles_bytes(&w) : panel_bytes(&w));
     return w;
+}
+
+static void pack(const KvLanes *s, const PanelMatrix *w, const real *W)
+{
+    if (s->weights.tiles) {
+        panel_tiles_pack(w, W);
+    } else {
+        panel_pack(w, W);
+    }
 }
 
 static void create_weights(KvLanes *s, int64_t positions)
 {
     Decoder *d = s->d;
+    s->weights.tiles = d->be->bf16 && panel_tiles_available();
     s->weights.rope = d->be->alloc(d->be, (size_t)(positions * d->config.D) * sizeof(real));
     panel_rope_table(positions, d->config.D, d->config.rope_theta, s->weights.rope);
     s->weights.layer = ARENA_NEW(s->arena, KvLayerWeights, d->config.L);
@@ -49,11 +60,11 @@ static void create_weights(KvLanes *s, int64_t positions)
     for (int64_t l = 0; l < d->config.L; l++) {
         for (int k = 0; k < N_SITES; k++) {
             const SiteShape shape = decoder_site(&d->config, (Site)k);
-            s->weights.layer[l].site[k] = new_panels(d->be, shape.out, shape.in, k == SITE_GU);
+            s->weights.layer[l].site[k] = new_panels(s, shape.out, shape.in, k == SITE_GU);
             if (shape.in * shape.out > most) most = shape.in * shape.out;
         }
     }
-    s->weights.head = new_panels(d->be, d->config.V, d->config.C, false);
+    s->weights.head = new_panels(s, d->config.V, d->config.C, false);
     if (d->lora != NULL) s->merged = d->be->alloc(d->be, (size_t)most * sizeof(real));
 }
 
@@ -67,7 +78,7 @@ static void pack_site(KvLanes *s, int64_t l, Site site)
         lora_add(d->lora, l, site, s->merged);
         W = s->merged;
     }
-    panel_pack(&s->weights.layer[l].site[site], W);
+    pack(s, &s->weights.layer[l].site[site], W);
 }
 
 void kvlanes_begin(KvLanes *s)
@@ -77,7 +88,7 @@ void kvlanes_begin(KvLanes *s)
     s->weights.ready = true;
     REQUIRE(d->lora == NULL || s->merged != NULL, "adapters were attached after these lanes were made");
     for (int64_t i = 0; i < d->config.L * N_SITES; i++) pack_site(s, i / N_SITES, (Site)(i % N_SITES));
-    panel_pack(&s->weights.head, params_value(d->params, d->head));
+    pack(s, &s->weights.head, params_value(d->params, d->head));
 }
 
 /* --- creation -------------------------------------------------------------------------------------------------- */
@@ -162,6 +173,20 @@ void kvcache_chunk_destroy(KvCache *c)
 
 /* --- a chunk in a layer ---------------------------------------------------------------------------------------- */
 
+PanelHeads kvcache_heads(const KvCache *c, int64_t l)
+{
+    Decoder *d = c->d;
+    const DecoderConfig *f = &d->config;
+    const DecoderLayer *y = &d->layer[l];
+    PanelHeads heads = {.H = f->H, .Hkv = f->Hkv, .D = f->D, .eps = (real)f->rms_eps, .rope = c->weights->rope};
+    if (f->attention_bias) heads.bias = params_value(d->params, y->bq);
+    if (f->qk_norm) {
+        heads.qn = params_value(d->params, y->qn);
+        heads.kn = params_value(d->params, y->kn);
+    }
+    return heads;
+}
+
 /* n rows of x to qkv, and their keys and values to rows of k and v. */
 static void chunk_qkv(KvCache *c, int64_t l, int64_t n, const int32_t *pos, real *k, real *v, int64_t ldkv)
 {
@@ -170,12 +195,7 @@ static void chunk_qkv(KvCache *c, int64_t l, int64_t n, const int32_t *pos, real
     const DecoderConfig *f = &d->config;
     const DecoderLayer *y = &d->layer[l];
     const int64_t ld = (f->H + 2 * f->Hkv) * f->D;
-    PanelHeads heads = {.H = f->H, .Hkv = f->Hkv, .D = f->D, .eps = (real)f->rms_eps, .rope = c->weights->rope};
-    if (f->attention_bias) heads.bias = params_value(d->params, y->bq);
-    if (f->qk_norm) {
-        heads.qn = params_value(d->params, y->qn);
-        heads.kn = params_value(d->params, y->kn);
-    }
+    const PanelHeads heads = kvcache_heads(c, l);
     panel_rmsnorm(n, f->C, w->x, f->C, params_value(d->params, y->ln1), heads.eps, w->h, apart(f->C));
     panel_linear(&c->weights->layer[l].site[SITE_QKV], n, w->h, apart(f->C), 0, ld, false, w->qkv, ld, w->scratch);
     panel_heads(&heads, n, pos, w->qkv, k, v, ldkv);
@@ -260,6 +280,7 @@ static void finish_prompts(KvCache *c)
 const real *kvcache_chunked_prefill(KvCache *c, const Packed *pk, const int32_t *tokens)
 {
     REQUIRE(c->weights->ready, "a lane's prefill before kvlanes_begin");
+    if (c->weights->tiles) return kvtiles_prefill(c, pk, tokens);
     memcpy(c->h_token, tokens, (size_t)pk->T * sizeof *tokens);
     for (int64_t b0 = 0, b1; b0 < pk->B; b0 = b1) {
         REQUIRE(pk->h_offset[b0 + 1] - pk->h_offset[b0] <= c->chunk.capacity, "a prompt of %d tokens", pk->h_offset[b0 + 1] - pk->h_offset[b0]);
@@ -272,8 +293,7 @@ const real *kvcache_chunked_prefill(KvCache *c, const Packed *pk, const int32_t 
 
 /* --- beams ----------------------------------------------------------------------------------------------------- */
 
-/* Rows [r0,r1) of the own keys (or values): those of their parents, and room for a new one. */
-static void inherit(const KvCache *c, int64_t r0, int64_t r1, const int32_t *parent, const real *old, real *out)
+void kvcache_inherit(const KvCache *c, int64_t r0, int64_t r1, const int32_t *parent, const real *old, real *out)
 {
     const int64_t width = c->d->config.Hkv * c->d->config.D, n_old = c->n_new;
     for (int64_t r = r0; r < r1 && n_old > 0; r++)
@@ -290,8 +310,8 @@ static void step_chunk(KvCache *c, int64_t r0, int64_t r1, const int32_t *parent
     for (int64_t l = 0; l < f->L; l++) {
         real *k = c->suffix_k[now][l], *v = c->suffix_v[now][l];
         const int64_t at = (r0 * n + n - 1) * kv; /* the new one of row r0 */
-        inherit(c, r0, r1, parent, c->suffix_k[before][l], k);
-        inherit(c, r0, r1, parent, c->suffix_v[before][l], v);
+        kvcache_inherit(c, r0, r1, parent, c->suffix_k[before][l], k);
+        kvcache_inherit(c, r0, r1, parent, c->suffix_v[before][l], v);
         chunk_qkv(c, l, rows, c->pos + r0, k + at, v + at, n * kv);
         be->attention_decode(be, rows, f->H, f->Hkv, f->D, (real)(1.0 / sqrt((double)f->D)), w->qkv, ld, c->owner + r0, c->prefix_offset, c->prefix_k[l],
                              c->prefix_v[l], n, n, k + r0 * n * kv, v + r0 * n * kv, w->att);
@@ -302,6 +322,7 @@ static void step_chunk(KvCache *c, int64_t r0, int64_t r1, const int32_t *parent
 
 const real *kvcache_chunked_step(KvCache *c, int64_t R, const int32_t *owner, const int32_t *parent)
 {
+    if (c->weights->tiles) return kvtiles_step(c, R, owner, parent);
     for (int64_t r0 = 0, r1; r0 < R; r0 = r1) {
         for (r1 = r0; r1 < R;) { /* the beams of whole prompts, while they fit */
             int64_t next = r1 + 1;

@@ -1,0 +1,239 @@
+/* tensor/panel_tiles_bf16_x86.c -- products of panel_tiles.h and the rows between them. The vector work on one square is done while the tile registers are
+ * busy with the next.
+ *
+ * Deviations from the paper: none.
+ */
+#include <math.h>
+
+#include "base/status.h"
+#include "tensor/amx_inline.h"
+#include "tensor/panel_tiles.h"
+
+static const float LOG2E = 1.44269504f;
+
+bool panel_tiles_available(void)
+{
+    return sizeof(real) == sizeof(float) && tiles_available();
+}
+
+static int64_t panels(const PanelMatrix *w)
+{
+    return w->paired ? (w->n / 2 + 15) / 16 : (w->n + 31) / 32;
+}
+
+size_t panel_tiles_bytes(const PanelMatrix *w)
+{
+    return (size_t)(panels(w) * tiles_stride(w->k)) * sizeof(Bf16);
+}
+
+void panel_tiles_pack(const PanelMatrix *w, const real *W)
+{
+    const void *from = W;
+    const float *x = from;
+    Bf16 *out = w->data;
+    REQUIRE(panel_tiles_available(), "tile products on a processor or in a build without them");
+    if (!w->paired) {
+        tiles_pack(true, w->k, w->n, x, w->k, out);
+        return;
+    }
+    const int64_t F = w->n / 2, stride = tiles_stride(w->k);
+    for (int64_t j = 0; j < F; j += 16, out += stride) {
+        tiles_columns_group(F - j, w->k, x + j * w->k, w->k, 0, out);
+        tiles_columns_group(F - j, w->k, x + (F + j) * w->k, w->k, 1, out);
+    }
+}
+
+/* --- products -------------------------------------------------------------------------------------------------- */
+
+/* What happens to a square. */
+typedef struct Target {
+    bool swiglu, add;
+    int64_t m, first, end, ld;
+    float *C;
+    Bf16 *y;
+} Target;
+
+AMX_INLINE void finish_linear(const Target *t, int64_t i, int64_t j, const float *c)
+{
+    const int64_t h = t->m - i < 32 ? t->m - i : 32;
+    const __mmask16 low = (__mmask16)(amx_lanes(t->end - j) & ~amx_lanes(t->first - j)), high = (__mmask16)(amx_lanes(t->end - j - 16) & ~amx_lanes(t->first - j - 16));
+    float *out = t->C + i * t->ld + j;
+    for (int64_t r = 0; r < h; r++, c += 32, out += t->ld) {
+        __m512 x = _mm512_load_ps(c), y = _mm512_load_ps(c + 16);
+        if (t->add) {
+            x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(low, out));
+            y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(high, out + 16));
+        }
+        _mm512_mask_storeu_ps(out, low, x);
+        _mm512_mask_storeu_ps(out + 16, high, y);
+    }
+}
+
+/* silu(g) u = g u / (1 + 2^(-g log2 e)) */
+AMX_INLINE void finish_swiglu(const Target *t, int64_t i, int64_t j, const float *c)
+{
+    const int64_t h = t->m - i < 32 ? t->m - i : 32;
+    Bf16 *out = t->y + i * t->ld + j / 2;
+    for (int64_t r = 0; r < h; r++, c += 32, out += t->ld) {
+        const __m512 g = _mm512_load_ps(c), u = _mm512_load_ps(c + 16), e = amx_exp2(_mm512_mul_ps(g, _mm512_set1_ps(-LOG2E)));
+        amx_put_bf16(out, _mm512_mul_ps(_mm512_mul_ps(g, amx_reciprocal(_mm512_add_ps(e, _mm512_set1_ps(1.0f)))), u));
+    }
+}
+
+AMX_INLINE void finish(const Target *t, int64_t i, int64_t j, const float *c)
+{
+    if (t->swiglu) {
+        finish_swiglu(t, i, j, c);
+    } else {
+        finish_linear(t, i, j, c);
+    }
+}
+
+/* A share of the next panel on its way to the cache while this one is used. */
+AMX_INLINE void fetch_ahead(const Bf16 *panel, int64_t elements, int64_t part, int64_t parts)
+{
+    const int64_t lines = elements / 32, end = lines * (part + 1) / parts;
+    for (int64_t i = lines * part / parts; i < end; i++) _mm_prefetch((const char *)(panel + i * 32), _MM_HINT_T0);
+}
+
+/* Columns [j0,j1) of A times panels, the first of which begins at column j0. Squares that lie whole in the result go there at once (`direct`), the others
+ * through a copy. */
+AMX_INLINE void product(const Target *t, int64_t k, int64_t j0, int64_t j1, const Bf16 *A, int64_t lda, const Bf16 *data)
+{
+    _Alignas(64) float c[2][TILES_SQUARE];
+    const int64_t steps = tiles_round(k) / 32, stride = tiles_stride(k), blocks = (t->m + 31) / 32;
+    int64_t pi = 0, pj = 0;
+    int turn = 0;
+    bool waiting = false; /* c[1 - turn] holds the square (pi, pj) */
+    amx_begin();
+    for (int64_t j = j0; j < j1; j += 32, data += stride) {
+        for (int64_t i = 0; i < t->m; i += 32) {
+            const bool half = t->m - i <= 16, direct = !t->swiglu && (t->m - i == 16 || t->m - i >= 32) && j >= t->first && j + 32 <= t->end;
+            if (j + 32 < j1) fetch_ahead(data + stride, stride, i / 32, blocks);
+            if (direct && t->add) {
+                amx_load(t->C + i * t->ld + j, t->ld, half);
+            } else {
+                amx_zero();
+            }
+            amx_square(steps, A + i * lda, lda, data, half);
+            if (waiting) finish(t, pi, pj, c[1 - turn]);
+            waiting = !direct;
+            if (direct) {
+                amx_store(t->C + i * t->ld + j, t->ld, half);
+                continue;
+            }
+            amx_store(c[turn], 32, half);
+            turn = 1 - turn;
+            pi = i;
+            pj = j;
+        }
+    }
+    if (waiting) finish(t, pi, pj, c[1 - turn]);
+    _tile_release();
+}
+
+AMX_TARGET void panel_tiles_linear(const PanelMatrix *w, int64_t m, const Bf16 *A, int64_t lda, int64_t first, int64_t end, bool add, real *C, int64_t ldc)
+{
+    REQUIRE(!w->paired && first >= 0 && end <= w->n, "columns %lld to %lld of %lld", (long long)first, (long long)end, (long long)w->n);
+    void *out = C;
+    const Bf16 *data = w->data;
+    const int64_t j0 = first / 32 * 32;
+    const Target t = {.swiglu = false, .add = add, .m = m, .first = first, .end = end, .ld = ldc, .C = out};
+    if (first < end) product(&t, w->k, j0, end, A, lda, data + j0 / 32 * tiles_stride(w->k));
+}
+
+AMX_TARGET void panel_tiles_swiglu(const PanelMatrix *w, int64_t m, const Bf16 *A, int64_t lda, Bf16 *y, int64_t ldy)
+{
+    REQUIRE(w->paired, "a matrix of gates and ups is packed in pairs");
+    const int64_t F = w->n / 2, done = (F + 15) / 16 * 16;
+    const Target t = {.swiglu = true, .m = m, .ld = ldy, .y = y};
+    product(&t, w->k, 0, 2 * done, A, lda, w->data);
+    for (int64_t i = 0; i < m && done % 32 != 0; i++) memset(y + i * ldy + done, 0, 16 * sizeof *y);
+}
+
+/* --- rows ------------------------------------------------------------------------------------------------------ */
+
+AMX_TARGET void panel_tiles_rmsnorm(int64_t m, int64_t C, const real *x, int64_t ldx, const real *w, real eps, Bf16 *y, int64_t ldy)
+{
+    const void *vx = x, *vw = w;
+    const float *row = vx, *weight = vw;
+    for (int64_t t = 0; t < m; t++, row += ldx, y += ldy) {
+        __m512 a = _mm512_setzero_ps(), b = _mm512_setzero_ps();
+        for (int64_t c = 0; c < C; c += 32) {
+            const __m512 u = _mm512_maskz_loadu_ps(amx_lanes(C - c), row + c), v = _mm512_maskz_loadu_ps(amx_lanes(C - c - 16), row + c + 16);
+            a = _mm512_fmadd_ps(u, u, a);
+            b = _mm512_fmadd_ps(v, v, b);
+        }
+        const __m512 r = _mm512_set1_ps(1 / sqrtf(_mm512_reduce_add_ps(_mm512_add_ps(a, b)) / (float)C + (float)eps));
+        for (int64_t c = 0; c < C; c += 32) {
+            const __mmask16 low = amx_lanes(C - c), high = amx_lanes(C - c - 16);
+            const __m512 u = _mm512_mul_ps(_mm512_maskz_loadu_ps(low, row + c), r), v = _mm512_mul_ps(_mm512_maskz_loadu_ps(high, row + c + 16), r);
+            amx_put_bf16(y + c, _mm512_mul_ps(u, _mm512_maskz_loadu_ps(low, weight + c)));
+            amx_put_bf16(y + c + 16, _mm512_mul_ps(v, _mm512_maskz_loadu_ps(high, weight + c + 16)));
+        }
+    }
+}
+
+/* A head of D = 32 v, v = 1 or 2 (the compiler knows which): normed with w unless that is NULL, then turned by the angles at co (cosines, then sines). */
+AMX_INLINE void head_row(int v, float eps, const float *w, const float *co, float *x)
+{
+    __m512 u[2], z[2];
+    const int D = 32 * v;
+    for (int i = 0; i < v; i++) {
+        u[i] = _mm512_loadu_ps(x + 16 * i);
+        z[i] = _mm512_loadu_ps(x + D / 2 + 16 * i);
+    }
+    if (w != NULL) {
+        __m512 sum = _mm512_setzero_ps();
+        for (int i = 0; i < v; i++) sum = _mm512_fmadd_ps(u[i], u[i], _mm512_fmadd_ps(z[i], z[i], sum));
+        const __m512 r = _mm512_set1_ps(1 / sqrtf(_mm512_reduce_add_ps(sum) / (float)D + eps));
+        for (int i = 0; i < v; i++) {
+            u[i] = _mm512_mul_ps(_mm512_mul_ps(u[i], r), _mm512_loadu_ps(w + 16 * i));
+            z[i] = _mm512_mul_ps(_mm512_mul_ps(z[i], r), _mm512_loadu_ps(w + D / 2 + 16 * i));
+        }
+    }
+    for (int i = 0; i < v; i++) {
+        const __m512 c = _mm512_loadu_ps(co + 16 * i), s = _mm512_loadu_ps(co + D / 2 + 16 * i);
+        _mm512_storeu_ps(x + 16 * i, _mm512_fnmadd_ps(z[i], s, _mm512_mul_ps(u[i], c)));
+        _mm512_storeu_ps(x + D / 2 + 16 * i, _mm512_fmadd_ps(u[i], s, _mm512_mul_ps(z[i], c)));
+    }
+}
+
+/* Any even D. */
+static void head_row_any(int64_t D, float eps, const float *w, const float *co, float *x)
+{
+    if (w != NULL) {
+        float sum = 0;
+        for (int64_t i = 0; i < D; i++) sum += x[i] * x[i];
+        const float r = 1 / sqrtf(sum / (float)D + eps);
+        for (int64_t i = 0; i < D; i++) x[i] = w[i] * (x[i] * r);
+    }
+    for (int64_t i = 0; i < D / 2; i++) {
+        const float a = x[i], b = x[D / 2 + i];
+        x[i] = a * co[i] - b * co[D / 2 + i];
+        x[D / 2 + i] = b * co[i] + a * co[D / 2 + i];
+    }
+}
+
+AMX_TARGET void panel_tiles_heads(const PanelHeads *f, int64_t m, const int32_t *pos, real *qkv)
+{
+    const void *rope = f->rope, *qn = f->qn, *kn = f->kn, *b = f->bias;
+    const float *table = rope, *bias = b;
+    void *all = qkv;
+    float *x = all;
+    const int64_t D = f->D, ld = (f->H + 2 * f->Hkv) * D;
+    for (int64_t t = 0; t < m; t++, x += ld) {
+        const float *co = table + pos[t] * D;
+        for (int64_t i = 0; bias != NULL && i < ld; i++) x[i] += bias[i];
+        for (int64_t h = 0; h < f->H + f->Hkv; h++) {
+            const float *w = h < f->H ? qn : kn;
+            if (D == 32) {
+                head_row(1, (float)f->eps, w, co, x + h * D);
+            } else if (D == 64) {
+                head_row(2, (float)f->eps, w, co, x + h * D);
+            } else {
+                head_row_any(D, (float)f->eps, w, co, x + h * D);
+            }
+        }
+    }
+}
