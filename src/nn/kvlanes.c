@@ -10,14 +10,13 @@
 
 #include "nn/kvcache_internal.h"
 
-enum { CHUNK_ROWS = 96, LANE_ROWS = 192, WIDE_ROWS = 1280 };
+enum { CHUNK_ROWS = 96, LANE_ROWS = 192, TILES_ROWS = 512, WIDE_ROWS = 1280 };
 
 /* Elements between rows that are factors of a product: a power of two would put the rows of a tile into the same few places of the first-level cache. */
 static int64_t apart(int64_t width)
 {
     return width + 16;
 }
-
 
 struct KvLanes {
     Decoder *d;
@@ -29,6 +28,11 @@ struct KvLanes {
     real *merged;       /* (largest site) with adapters: a weight with its adapters added */
     bool packed;
 };
+
+static bool on_tiles(const Decoder *d)
+{
+    return d->be->bf16 && panel_tiles_available();
+}
 
 /* --- weights --------------------------------------------------------------------------------------------------- */
 
@@ -52,7 +56,7 @@ static void pack(const KvLanes *s, const PanelMatrix *w, const real *W)
 static void create_weights(KvLanes *s, int64_t positions)
 {
     Decoder *d = s->d;
-    s->weights.tiles = d->be->bf16 && panel_tiles_available();
+    s->weights.tiles = on_tiles(d);
     s->weights.rope = d->be->alloc(d->be, (size_t)(positions * d->config.D) * sizeof(real));
     panel_rope_table(positions, d->config.D, d->config.rope_theta, s->weights.rope);
     s->weights.layer = ARENA_NEW(s->arena, KvLayerWeights, d->config.L);
@@ -105,7 +109,8 @@ int kvlanes_count(const Decoder *d)
 
 int64_t kvlanes_rows(const Decoder *d)
 {
-    return packs(d) ? LANE_ROWS : WIDE_ROWS;
+    if (!packs(d)) return WIDE_ROWS;
+    return on_tiles(d) ? TILES_ROWS : LANE_ROWS;
 }
 
 static void note_lane(Backend *lane, int i, void *arg)

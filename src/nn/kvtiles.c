@@ -8,8 +8,8 @@
 
 #include "nn/kvcache_internal.h"
 
-/* Bytes of a chunk's rows: with the weights of a layer they should stay in the second-level cache. */
-enum { CHUNK_BYTES = 1 << 20, LEAST_ROWS = 96 };
+/* Bytes of a chunk's rows: few enough for the second-level cache, but twice those of the layer's weights, which may come from further away. */
+enum { CHUNK_BYTES = 5 << 18, LEAST_ROWS = 96 };
 
 static int64_t apart(int64_t width)
 {
@@ -32,7 +32,8 @@ void kvtiles_create(KvCache *c, int64_t longest)
     const DecoderConfig *f = &c->d->config;
     KvTiles *t = &c->tiles;
     const int64_t HD = f->H * f->D, ld = HD + 2 * f->Hkv * f->D, row_bytes = 4 * (f->C + ld) + 2 * (apart(f->C) + apart(HD) + apart(f->F));
-    int64_t rows = CHUNK_BYTES / row_bytes / 32 * 32;
+    const int64_t layer_bytes = 2 * f->C * (ld + HD + 3 * f->F), bytes = 2 * layer_bytes > CHUNK_BYTES ? 2 * layer_bytes : CHUNK_BYTES;
+    int64_t rows = bytes / row_bytes / 32 * 32;
     rows = rows < LEAST_ROWS ? LEAST_ROWS : rows;
     t->chunk_rows = rows;
     t->rows = longest > rows ? longest : rows;

@@ -9,6 +9,8 @@
 #include "tensor/amx_inline.h"
 #include "tensor/panel_tiles.h"
 
+enum { PANEL_BYTES = 24 << 10 }; /* of panels that are used together */
+
 static const float LOG2E = 1.44269504f;
 
 bool panel_tiles_available(void)
@@ -89,46 +91,60 @@ AMX_INLINE void finish(const Target *t, int64_t i, int64_t j, const float *c)
     }
 }
 
-/* A share of the next panel on its way to the cache while this one is used. */
-AMX_INLINE void fetch_ahead(const Bf16 *panel, int64_t elements, int64_t part, int64_t parts)
+/* A share of what is used next on its way to the cache. */
+AMX_INLINE void fetch_ahead(const Bf16 *panels, int64_t elements, int64_t part, int64_t parts)
 {
     const int64_t lines = elements / 32, end = lines * (part + 1) / parts;
-    for (int64_t i = lines * part / parts; i < end; i++) _mm_prefetch((const char *)(panel + i * 32), _MM_HINT_T0);
+    for (int64_t i = lines * part / parts; i < end; i++) _mm_prefetch((const char *)(panels + i * 32), _MM_HINT_T0);
 }
 
-/* Columns [j0,j1) of A times panels, the first of which begins at column j0. Squares that lie whole in the result go there at once (`direct`), the others
- * through a copy. */
+/* Where a product stands: the square that waits for its vector work. */
+typedef struct Turn {
+    _Alignas(64) float c[2][TILES_SQUARE];
+    int64_t i, j;
+    int turn;
+    bool waiting; /* c[1 - turn] holds the square (i, j) */
+} Turn;
+
+/* The square at (i, j), `steps` deep. Squares that lie whole in the result go there at once, the others through a copy. */
+AMX_INLINE void square(const Target *t, Turn *w, int64_t steps, int64_t i, int64_t j, const Bf16 *A, int64_t lda, const Bf16 *panel, bool add)
+{
+    const bool half = t->m - i <= 16, direct = !t->swiglu && (t->m - i == 16 || t->m - i >= 32) && j >= t->first && j + 32 <= t->end;
+    if (direct && add) {
+        amx_load(t->C + i * t->ld + j, t->ld, half);
+    } else {
+        amx_zero();
+    }
+    amx_square(steps, A + i * lda, lda, panel, half);
+    if (w->waiting) finish(t, w->i, w->j, w->c[1 - w->turn]);
+    w->waiting = !direct;
+    if (direct) {
+        amx_store(t->C + i * t->ld + j, t->ld, half);
+        return;
+    }
+    amx_store(w->c[w->turn], 32, half);
+    w->turn = 1 - w->turn;
+    w->i = i;
+    w->j = j;
+}
+
+/* Columns [j0,j1) of A times panels, the first of which begins at column j0. As many panels as fit the first-level cache beside 32 rows of A meet those
+ * rows together. */
 AMX_INLINE void product(const Target *t, int64_t k, int64_t j0, int64_t j1, const Bf16 *A, int64_t lda, const Bf16 *data)
 {
-    _Alignas(64) float c[2][TILES_SQUARE];
+    Turn w = {.turn = 0};
     const int64_t steps = tiles_round(k) / 32, stride = tiles_stride(k), blocks = (t->m + 31) / 32;
-    int64_t pi = 0, pj = 0;
-    int turn = 0;
-    bool waiting = false; /* c[1 - turn] holds the square (pi, pj) */
+    const int64_t together = PANEL_BYTES / (stride * 2) > 1 ? PANEL_BYTES / (stride * 2) : 1, wide = 32 * together;
     amx_begin();
-    for (int64_t j = j0; j < j1; j += 32, data += stride) {
+    for (int64_t j = j0; j < j1; j += wide, data += together * stride) {
+        const int64_t end = j + wide < j1 ? j + wide : j1, panels_ahead = end + wide < j1 ? together : (j1 - end + 31) / 32;
         for (int64_t i = 0; i < t->m; i += 32) {
-            const bool half = t->m - i <= 16, direct = !t->swiglu && (t->m - i == 16 || t->m - i >= 32) && j >= t->first && j + 32 <= t->end;
-            if (j + 32 < j1) fetch_ahead(data + stride, stride, i / 32, blocks);
-            if (direct && t->add) {
-                amx_load(t->C + i * t->ld + j, t->ld, half);
-            } else {
-                amx_zero();
-            }
-            amx_square(steps, A + i * lda, lda, data, half);
-            if (waiting) finish(t, pi, pj, c[1 - turn]);
-            waiting = !direct;
-            if (direct) {
-                amx_store(t->C + i * t->ld + j, t->ld, half);
-                continue;
-            }
-            amx_store(c[turn], 32, half);
-            turn = 1 - turn;
-            pi = i;
-            pj = j;
+            if (panels_ahead > 0) fetch_ahead(data + together * stride, panels_ahead * stride, i / 32, blocks);
+            const Bf16 *panel = data;
+            for (int64_t c = j; c < end; c += 32, panel += stride) square(t, &w, steps, i, c, A, lda, panel, t->add);
         }
     }
-    if (waiting) finish(t, pi, pj, c[1 - turn]);
+    if (w.waiting) finish(t, w.i, w.j, w.c[1 - w.turn]);
     _tile_release();
 }
 
