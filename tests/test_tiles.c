@@ -142,7 +142,7 @@ START_TEST(products)
         tiles_product(m, n, k, rows, lda, panels, stride, false, C, ldc);
         tiles_product(m, n, k, rows, lda, panels, stride, true, added, ldc);
         tiles_product_each(m, n, k, rows, lda, panels, stride, keep, &(Seen){m, n, each});
-        tiles_product_blocks(m, n, k, rows, lda, panels, stride, true, blocks);
+        tiles_product_blocks(m, n, k, rows, lda, panels, stride, true, blocks, tiles_round(n) / 32);
         tiles_blocks_add(false, m, n, blocks, straight, n);
         tiles_blocks_add(true, m, n, blocks, turned, m);
         for (int64_t i = 0; i < m; i++) {
@@ -165,6 +165,23 @@ START_TEST(products)
 }
 END_TEST
 
+START_TEST(paired_columns)
+{
+    if (!tiles_available()) return;
+    enum { M = 40, N = 48, LD = 43 };
+    const float *blocks = numbers(tiles_blocks(M, 2 * N));
+    float *first = ARENA_NEW(arena, float, N * LD), *second = ARENA_NEW(arena, float, N * LD);
+    tiles_blocks_add_paired(M, N, blocks, first, second, LD);
+    for (int64_t j = 0; j < N; j++) {
+        for (int64_t i = 0; i < LD; i++) {
+            const int64_t at_first = (i / 32 * (2 * N / 32) + j / 16) * TILES_SQUARE + i % 32 * 32 + j % 16;
+            ck_assert(first[j * LD + i] == (i < M ? blocks[at_first] : 0));
+            ck_assert(second[j * LD + i] == (i < M ? blocks[at_first + 16] : 0));
+        }
+    }
+}
+END_TEST
+
 START_TEST(transposed_floats)
 {
     if (!tiles_available()) return;
@@ -182,7 +199,7 @@ int main(void)
     TCase *t = tcase_create("bf16 on tile registers");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 120);
-    const TTest *tests[] = {rounding, packing, products, transposed_floats};
+    const TTest *tests[] = {rounding, packing, products, paired_columns, transposed_floats};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(t, tests[i]);
     suite_add_tcase(s, t);
     return suite_run(s);

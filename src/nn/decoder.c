@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "nn/decoder_fused.h"
 #include "nn/decoder_internal.h"
 
 enum { LOGITS_COUNT = 512 * 1024, MIN_LOGIT_ROWS = 64 };
@@ -183,6 +184,7 @@ void decoder_destroy(Decoder *d)
     if (d == NULL) return;
     lora_detach(d->lora);
     decoder_lanes_destroy(d);
+    decoder_fused_destroy(d->fused);
     release_buffers(d);
     params_destroy(d->params);
     arena_destroy(d->arena);

@@ -50,7 +50,8 @@ typedef struct DecoderWork {
     real *u[N_SITES];       /* (T, parts*r) LoRA: x A^T; NULL without */
 } DecoderWork;
 
-typedef struct DecoderLane DecoderLane; /* decoder_step.c */
+typedef struct DecoderLane DecoderLane;   /* decoder_step.c */
+typedef struct DecoderFused DecoderFused; /* decoder_fused.c */
 
 struct Decoder {
     Backend *be;
@@ -64,6 +65,7 @@ struct Decoder {
     Lora *lora; /* NULL: none attached */
     DecoderLane *lane; /* (n_lanes) of decoder_step; NULL before its first use */
     int n_lanes;
+    DecoderFused *fused; /* NULL before its first use */
 
     /* one forward pass; these and what follows are allocated at the first one */
     DecoderWork *work;   /* (L), all the same buffers without gradients */
@@ -87,6 +89,12 @@ struct Decoder {
     real *junk; /* where gradients of frozen vectors go */
 };
 
+/* REQUIREs tokens inside the vocabulary, and targets inside their ranges. */
+void decoder_check_batch(const Decoder *d, const Packed *pk, const int32_t *tokens, const int32_t *target, const int32_t *range);
+/* Rows of [0,T) that have a target into order, grouped by range when there are few different ones (*grouped). Returns their number. */
+int64_t decoder_order_rows(int64_t T, const int32_t *target, const int32_t *range, int64_t *order, bool *grouped);
+/* bound (n+1): the batch cut between sequences, where one ends nearest to j/n of the tokens. */
+void decoder_cut(const Packed *pk, int64_t n, int64_t *bound);
 /* Buffers of the forward, loss and backward pass; nothing when they are there. */
 void decoder_need_buffers(Decoder *d);
 /* The same model on another backend over the same memory, with buffers of its own: values are shared, gradients go to `grad`. */

@@ -8,13 +8,11 @@
 
 typedef struct HeadBlock { int64_t begin, end, lo, hi; } HeadBlock; /* gathered rows, columns [lo,hi) */
 
-/* Rows with a target into d->order, grouped by range when there are few different ones. Returns their number; *grouped tells. */
-static int64_t order_rows(Decoder *d, const int32_t *target, const int32_t *range, bool *grouped)
+int64_t decoder_order_rows(int64_t T, const int32_t *target, const int32_t *range, int64_t *order, bool *grouped)
 {
     enum { MAX_GROUPS = 64 };
     int32_t lo[MAX_GROUPS], hi[MAX_GROUPS];
     int64_t count[MAX_GROUPS] = {0}, start[MAX_GROUPS], n_groups = 0, n = 0;
-    const int64_t T = d->packed.T;
     *grouped = range != NULL;
     for (int64_t t = 0; t < T; t++) {
         if (target[t] == TARGET_IGNORED) continue;
@@ -44,9 +42,9 @@ static int64_t order_rows(Decoder *d, const int32_t *target, const int32_t *rang
         if (*grouped) {
             int64_t g = 0;
             while (lo[g] != range[2 * t] || hi[g] != range[2 * t + 1]) g++;
-            d->order[start[g]++] = t;
+            order[start[g]++] = t;
         } else {
-            d->order[i++] = t;
+            order[i++] = t;
         }
     }
     return n;
@@ -98,14 +96,22 @@ static void backward_from_rows(Decoder *d, int64_t n)
     decoder_backward(d, d->dh);
 }
 
-static void check_targets(const Decoder *d, const int32_t *target, const int32_t *range)
+static void check_targets(const Decoder *d, int64_t T, const int32_t *target, const int32_t *range)
 {
-    for (int64_t t = 0; t < d->packed.T; t++) {
+    for (int64_t t = 0; t < T; t++) {
         if (target[t] == TARGET_IGNORED) continue;
         int64_t lo = range != NULL ? range[2 * t] : 0, hi = range != NULL ? range[2 * t + 1] : d->config.V;
         REQUIRE(lo >= 0 && hi <= d->config.V && target[t] >= lo && target[t] < hi, "target %d of row %lld is outside [%lld,%lld)",
                 target[t], (long long)t, (long long)lo, (long long)hi);
     }
+}
+
+void decoder_check_batch(const Decoder *d, const Packed *pk, const int32_t *tokens, const int32_t *target, const int32_t *range)
+{
+    for (int64_t t = 0; t < pk->T; t++) {
+        REQUIRE(tokens[t] >= 0 && tokens[t] < d->config.V, "token %d at row %lld is outside [0,%lld)", tokens[t], (long long)t, (long long)d->config.V);
+    }
+    check_targets(d, pk->T, target, range);
 }
 
 Status decoder_loss(Decoder *d, const int32_t *target, const int32_t *range, const real *weight, real *logp)
@@ -114,10 +120,10 @@ Status decoder_loss(Decoder *d, const int32_t *target, const int32_t *range, con
     const int64_t T = d->packed.T, C = d->config.C;
     REQUIRE(T > 0, "decoder_loss before decoder_forward");
     REQUIRE(weight == NULL || d->with_gradients, "loss with gradients of a decoder created without");
-    check_targets(d, target, range);
+    check_targets(d, T, target, range);
     for (int64_t t = 0; t < T; t++) logp[t] = 0;
     bool grouped;
-    const int64_t n = order_rows(d, target, range, &grouped);
+    const int64_t n = decoder_order_rows(T, target, range, d->order, &grouped);
     if (n == 0) return OK;
     for (int64_t i = 0; i < n; i++) {
         const int64_t t = d->order[i], shift = grouped ? range[2 * t] : 0;

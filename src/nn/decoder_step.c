@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "nn/decoder_fused.h"
 #include "nn/decoder_internal.h"
 
 enum { PIECE = 512 /* tokens */ };
@@ -31,8 +32,7 @@ typedef struct Step {
     int64_t n_pieces, *bound;
 } Step;
 
-/* Cut where a sequence ends nearest to j/n of the tokens. */
-static void cut(const Packed *pk, int64_t n, int64_t *bound)
+void decoder_cut(const Packed *pk, int64_t n, int64_t *bound)
 {
     int64_t b = 0;
     bound[0] = 0;
@@ -115,6 +115,7 @@ Status decoder_step(Decoder *d, const Packed *pk, const int32_t *tokens, Dropout
     REQUIRE(d->with_gradients && pk->T >= 1, "a training step on %lld tokens%s", (long long)pk->T, d->with_gradients ? "" : " without gradients");
     int64_t n = (pk->T + PIECE - 1) / PIECE;
     n = (n + d->be->lanes - 1) / d->be->lanes * d->be->lanes;
+    if (decoder_fused_fits(d)) return decoder_fused_step(d, pk, tokens, drop, target, range, weight, logp);
     if (d->lora != NULL || n == 1) {
         decoder_forward(d, pk, tokens, drop);
         return decoder_loss(d, target, range, weight, logp);
@@ -127,7 +128,7 @@ Status decoder_step(Decoder *d, const Packed *pk, const int32_t *tokens, Dropout
     }
     Step s = {.d = d, .pk = pk, .tokens = tokens, .target = target, .range = range, .drop = drop, .weight = weight, .logp = logp, .n_pieces = n};
     s.bound = ARENA_NEW(d->arena, int64_t, n + 1);
-    cut(pk, n, s.bound);
+    decoder_cut(pk, n, s.bound);
     d->be->each_lane(d->be, run_lane, &s);
     arena_release(d->arena, mark);
     return collect(d);

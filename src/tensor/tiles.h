@@ -70,8 +70,9 @@ void tiles_transpose_f32(int64_t m, int64_t n, const float *x, int64_t ldx, floa
 
 /* tiles_product -- C (m,n) = A B, or += with `add`; C has room up to m and n rounded up to 32, where it is overwritten. */
 void tiles_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc);
-/* tiles_product_blocks -- the same into blocks. */
-void tiles_product_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *blocks);
+/* tiles_product_blocks -- the same into blocks, of which `columns` squares make a row. */
+void tiles_product_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *blocks,
+                          int64_t columns);
 /* tiles_product_each -- every 32 x 32 square c (row-major) of A B goes to keep(arg, i, j, c), where (i,j) is its first element; squares of one panel one after
  * another. What keep does with rows past m and columns past n is its own affair. */
 typedef void TilesKeep(void *arg, int64_t i, int64_t j, const float *c);
@@ -79,5 +80,12 @@ void tiles_product_each(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t 
 
 /* tiles_blocks_add -- y (m,n) += blocks (m,n); transposed: y (n,m) += blocks^T. */
 void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, float *y, int64_t ldy);
+/* tiles_blocks_add_paired -- blocks (m,2n) whose every 32 columns are 16 of one matrix, then 16 of another: first (n,m) += the ones transposed, second (n,m) +=
+ * the others. n is a multiple of 16. */
+void tiles_blocks_add_paired(int64_t m, int64_t n, const float *blocks, float *first, float *second, int64_t ldy);
+
+/* tiles_open, tiles_close -- between them this thread keeps its tile registers configured, so that small products need not do it each time. They nest. */
+void tiles_open(void);
+void tiles_close(void);
 
 #endif

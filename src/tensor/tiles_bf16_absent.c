@@ -63,9 +63,10 @@ void tiles_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, 
     NONE;
 }
 
-void tiles_product_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *blocks)
+void tiles_product_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *blocks,
+                          int64_t columns)
 {
-    (void)m, (void)n, (void)k, (void)A, (void)lda, (void)panels, (void)stride, (void)add, (void)blocks;
+    (void)m, (void)n, (void)k, (void)A, (void)lda, (void)panels, (void)stride, (void)add, (void)blocks, (void)columns;
     NONE;
 }
 
@@ -78,5 +79,21 @@ void tiles_product_each(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t 
 void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, float *y, int64_t ldy)
 {
     (void)transposed, (void)m, (void)n, (void)blocks, (void)y, (void)ldy;
+    NONE;
+}
+
+void tiles_blocks_add_paired(int64_t m, int64_t n, const float *blocks, float *first, float *second, int64_t ldy)
+{
+    (void)m, (void)n, (void)blocks, (void)first, (void)second, (void)ldy;
+    NONE;
+}
+
+void tiles_open(void)
+{
+    NONE;
+}
+
+void tiles_close(void)
+{
     NONE;
 }

@@ -217,7 +217,20 @@ TILES_INLINE void configure(void)
     _tile_loadconfig(&config);
 }
 
-/* Tiles 0 to 3 += 32 rows of A times a panel. `ahead`: the bytes that follow are fetched into L2 on the way (NULL: nothing). */
+static _Thread_local int n_open;
+
+TILES_TARGET void tiles_open(void)
+{
+    if (n_open++ == 0) configure();
+}
+
+TILES_TARGET void tiles_close(void)
+{
+    REQUIRE(n_open > 0, "tiles_close without tiles_open");
+    if (--n_open == 0) _tile_release();
+}
+
+/* Tiles 0 to 3 += 32 rows of A times a panel. */
 TILES_INLINE void steps(int64_t n, const Bf16 *a, int64_t lda, const Bf16 *b)
 {
     for (int64_t s = 0; s < n; s++, a += TILES_STEP, b += 2 * TILES_TILE) {
@@ -265,7 +278,7 @@ TILES_INLINE void fetch_ahead(const Bf16 *panel, int64_t elements, int64_t part,
 TILES_TARGET void tiles_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc)
 {
     const int64_t n_steps = tiles_round(k) / 32;
-    configure();
+    tiles_open();
     for (int64_t j = 0; j < n; j += 32, panels += stride) {
         for (int64_t i = 0; i < m; i += 32) {
             if (j + 32 < n && m > 32) fetch_ahead(panels + stride, n_steps * 1024, i / 32, (m + 31) / 32);
@@ -274,13 +287,14 @@ TILES_TARGET void tiles_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, 
             end_square(C + i * ldc + j, ldc);
         }
     }
-    _tile_release();
+    tiles_close();
 }
 
-TILES_TARGET void tiles_product_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *blocks)
+TILES_TARGET void tiles_product_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *blocks,
+                                       int64_t columns)
 {
-    const int64_t n_steps = tiles_round(k) / 32, columns = tiles_round(n) / 32;
-    configure();
+    const int64_t n_steps = tiles_round(k) / 32;
+    tiles_open();
     for (int64_t j = 0; j < n; j += 32, panels += stride) {
         for (int64_t i = 0; i < m; i += 32) {
             float *c = blocks + (i / 32 * columns + j / 32) * TILES_SQUARE;
@@ -289,7 +303,7 @@ TILES_TARGET void tiles_product_blocks(int64_t m, int64_t n, int64_t k, const Bf
             end_square(c, 32);
         }
     }
-    _tile_release();
+    tiles_close();
 }
 
 TILES_TARGET void tiles_product_each(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg)
@@ -297,7 +311,7 @@ TILES_TARGET void tiles_product_each(int64_t m, int64_t n, int64_t k, const Bf16
     _Alignas(64) float c[2][TILES_SQUARE]; /* in turns: the tiles of the next one are on their way while keep reads */
     const int64_t n_steps = tiles_round(k) / 32;
     int turn = 0;
-    configure();
+    tiles_open();
     for (int64_t j = 0; j < n; j += 32, panels += stride) {
         for (int64_t i = 0; i < m; i += 32, turn ^= 1) {
             if (j + 32 < n && m > 32) fetch_ahead(panels + stride, n_steps * 1024, i / 32, (m + 31) / 32);
@@ -307,7 +321,20 @@ TILES_TARGET void tiles_product_each(int64_t m, int64_t n, int64_t k, const Bf16
             keep(arg, i, j, c[turn]);
         }
     }
-    _tile_release();
+    tiles_close();
+}
+
+/* y (h,w) += the square of 16 x 16 at c, or += its transpose; rows and columns past h and w are left alone. */
+TILES_INLINE void add_16(bool transposed, const float *c, int64_t h, int64_t w, float *y, int64_t ldy)
+{
+    __m512i x[16];
+    if (transposed) {
+        square_16(c, 32, x);
+    } else {
+        for (int q = 0; q < 16; q++) x[q] = _mm512_loadu_si512(c + q * 32);
+    }
+    const __mmask16 mask = lanes(w);
+    for (int q = 0; q < 16 && q < h; q++, y += ldy) _mm512_mask_storeu_ps(y, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), (__m512)x[q]));
 }
 
 TILES_TARGET void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, float *y, int64_t ldy)
@@ -316,18 +343,19 @@ TILES_TARGET void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const 
     for (int64_t i = 0; i < m; i += 16) {
         for (int64_t j = 0; j < n; j += 16) {
             const float *c = blocks + (i / 32 * columns + j / 32) * TILES_SQUARE + i % 32 * 32 + j % 32;
-            __m512i x[16];
-            if (transposed) {
-                square_16(c, 32, x);
-            } else {
-                for (int q = 0; q < 16; q++) x[q] = _mm512_loadu_si512(c + q * 32);
-            }
-            const int64_t rows = transposed ? n - j : m - i;
-            const __mmask16 mask = lanes(transposed ? m - i : n - j);
-            float *out = transposed ? y + j * ldy + i : y + i * ldy + j;
-            for (int q = 0; q < 16 && q < rows; q++, out += ldy) {
-                _mm512_mask_storeu_ps(out, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, out), (__m512)x[q]));
-            }
+            add_16(transposed, c, transposed ? n - j : m - i, transposed ? m - i : n - j, transposed ? y + j * ldy + i : y + i * ldy + j, ldy);
+        }
+    }
+}
+
+TILES_TARGET void tiles_blocks_add_paired(int64_t m, int64_t n, const float *blocks, float *first, float *second, int64_t ldy)
+{
+    const int64_t columns = n / 16;
+    for (int64_t i = 0; i < m; i += 16) {
+        for (int64_t j = 0; j < columns; j++) {
+            const float *c = blocks + (i / 32 * columns + j) * TILES_SQUARE + i % 32 * 32;
+            add_16(true, c, 16, m - i, first + 16 * j * ldy + i, ldy);
+            add_16(true, c + 16, 16, m - i, second + 16 * j * ldy + i, ldy);
         }
     }
 }

@@ -1,0 +1,84 @@
+/* nn/decoder_fused_internal.h -- what decoder_fused.c, decoder_fused_layer.c and decoder_fused_loss.c share. */
+#ifndef DIGR_NN_DECODER_FUSED_INTERNAL_H
+#define DIGR_NN_DECODER_FUSED_INTERNAL_H
+
+#include "nn/decoder_fused.h"
+#include "tensor/fused.h"
+
+/* The weights of a step in panels (tiles.h): for x W^T, and for dy W. */
+typedef struct FusedWeights { Bf16 *out[N_SITES], *in[N_SITES]; } FusedWeights;
+
+/* What the forward pass of a layer leaves to the backward pass, for a piece of T tokens. */
+typedef struct FusedSaved {
+    float *x, *r1, *xm, *r2; /* (T,C) entering the layer, (T), (T,C) between attention and MLP, (T) */
+    Bf16 *qkv, *att, *gu;    /* (T,(H+2Hkv)D) before QK-norm, (T,HD), (T,2F) in sixteens of gates and ups */
+    float *lse;              /* (T,H) */
+} FusedSaved;
+
+/* One lane: buffers for a piece, sums of gradients over its pieces. */
+typedef struct FusedLane {
+    Arena *arena;
+    int64_t room, longest;       /* tokens of a piece, of a sequence */
+    FusedSaved *saved;           /* (L) */
+    float *x_last, *r_last;
+    Bf16 *h, *act, *dy, *datt, *dqkv, *dgu; /* (T,..) */
+    Bf16 *turned, *panels;       /* a left factor transposed, a right factor in panels, of a weight gradient */
+    float *branch, *dh;          /* (T,C) */
+    void *attention;             /* scratch */
+    /* loss: the rows that have a target */
+    int64_t *order;
+    int32_t *target, *range;
+    float *weight, *logp, *logits, *drows;
+    Bf16 *rows, *dlogits;
+    /* sums */
+    bool used;
+    float **sum[N_SITES];        /* (L) of blocks: SITE_QKV and SITE_GU transposed (in,out), the others (out,in) */
+    float *head_sum;             /* blocks (C,V) */
+    float *vectors;              /* (L, 2C + 2D), then C: ln1, ln2, qn, kn of each layer, the final norm */
+    Status status;
+} FusedLane;
+
+struct DecoderFused {
+    Arena *arena;                /* weights; grows with nothing */
+    int64_t W3;                  /* (H + 2 Hkv) D, rounded up */
+    FusedWeights *weights;       /* (L) */
+    Bf16 *head_out, *head_in;
+    FusedLane *lane;             /* (n_lanes) */
+    int n_lanes;
+    float *rope;                 /* (positions,D) */
+    int64_t positions;
+    Arena *rope_arena;
+    float *dx;                   /* (batch,C) gradient of the embedded tokens */
+    int64_t dx_room;
+    Arena *dx_arena;
+};
+
+/* A piece: sequences [first,end), tokens from t0, T of them. */
+typedef struct FusedPiece {
+    Decoder *d;
+    DecoderFused *f;
+    FusedLane *lane;
+    Backend *be;
+    const Packed *pk;
+    int64_t first, end, t0, T;
+    const int32_t *tokens, *target, *range; /* of the batch */
+    const float *weight;
+    float *logp, *dx;
+    Dropout drop;
+    bool fresh;                  /* the lane's first piece of the step: its sums begin anew */
+} FusedPiece;
+
+float *fused_vector_sum(const FusedPiece *p, int64_t layer, int which); /* which: 0 ln1, 1 ln2, 2 qn, 3 kn */
+float *fused_norm_sum(const FusedPiece *p);
+void fused_layer_forward(const FusedPiece *p, int64_t l, float *x_out);
+void fused_layer_backward(const FusedPiece *p, int64_t l);
+/* fused_loss -- from p->lane->h, the hidden states (T,C), to logp and the hidden states' gradient p->lane->dh. */
+void fused_loss(const FusedPiece *p);
+
+static inline const float *fused_value(Decoder *d, int64_t index)
+{
+    const void *v = params_value(d->params, index);
+    return v;
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* nn/decoder_fused_loss.c -- the output head of the fused step: rows that have a target, grouped by the columns that they allow, as decoder_loss.c.
+ *
+ * A block of logits stays in cache from its product to its gradient. Columns are taken from the panel that holds the first allowed one to the panel that holds
+ * the last; what is allowed decides inside.
+ *
+ * Deviations from the paper: none.
+ */
+#include "nn/decoder_fused_internal.h"
+
+enum { LOGITS = 128 * 1024 /* aim for a block */ };
+
+/* Rows [begin,end) of the order, their columns [lo,hi) or ranges of their own. */
+typedef struct Group { int64_t begin, end, lo, hi; const int32_t *range; } Group;
+
+static void group_loss(const FusedPiece *p, Group g)
+{
+    FusedLane *lane = p->lane;
+    const int64_t C = p->d->config.C, n = g.end - g.begin, first = g.lo / TILES_STEP * TILES_STEP, ld = tiles_round(g.hi - first), step = first / TILES_STEP;
+    const int64_t out = tiles_stride(C), in = tiles_stride(p->d->config.V), columns = tiles_round(p->d->config.V) / TILES_STEP;
+    const bool backward = p->weight != NULL;
+    int64_t block = LOGITS / ld / TILES_STEP * TILES_STEP;
+    if (block < TILES_STEP) block = TILES_STEP;
+    for (int64_t i = 0; i < n; i++) memcpy(lane->rows + i * C, lane->h + lane->order[g.begin + i] * C, (size_t)C * sizeof(Bf16));
+    for (int64_t i = 0; i < n; i += block) {
+        const int64_t rows = n - i < block ? n - i : block, at = g.begin + i;
+        tiles_product(rows, ld, C, lane->rows + i * C, C, p->f->head_out + step * out, out, false, lane->logits, ld);
+        fused_xent(rows, ld, lane->logits, first, g.lo, g.hi, g.range != NULL ? g.range + 2 * at : NULL, lane->target + at, lane->weight + at, lane->logp + at,
+                   backward ? lane->dlogits + i * ld : NULL);
+        if (!backward) continue;
+        tiles_product(rows, C, ld, lane->dlogits + i * ld, ld, p->f->head_in + step * 2 * TILES_TILE, in, false, lane->drows, C);
+        for (int64_t r = 0; r < rows; r++) memcpy(lane->dh + lane->order[at + r] * C, lane->drows + r * C, (size_t)C * sizeof(float));
+    }
+    if (!backward) return;
+    const int64_t turned = tiles_round(n) + TILES_STEP;
+    tiles_transpose(n, C, lane->rows, C, lane->turned, turned);
+    tiles_pair(n, ld, lane->dlogits, ld, lane->panels, tiles_stride(n));
+    tiles_product_blocks(C, ld, n, lane->turned, turned, lane->panels, tiles_stride(n), true, lane->head_sum + step * TILES_SQUARE, columns);
+}
+
+void fused_loss(const FusedPiece *p)
+{
+    FusedLane *lane = p->lane;
+    const int64_t C = p->d->config.C, V = p->d->config.V;
+    const int32_t *target = p->target + p->t0, *range = p->range != NULL ? p->range + 2 * p->t0 : NULL;
+    bool grouped;
+    const int64_t n = decoder_order_rows(p->T, target, range, lane->order, &grouped);
+    memset(lane->dh, 0, (size_t)(p->T * C) * sizeof *lane->dh);
+    if (p->fresh) memset(lane->head_sum, 0, (size_t)tiles_blocks(C, V) * sizeof *lane->head_sum);
+    for (int64_t t = 0; t < p->T; t++) p->logp[p->t0 + t] = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t t = lane->order[i];
+        lane->target[i] = target[t];
+        lane->weight[i] = p->weight != NULL ? p->weight[p->t0 + t] : 0;
+        lane->range[2 * i] = range != NULL ? range[2 * t] : 0;
+        lane->range[2 * i + 1] = range != NULL ? range[2 * t + 1] : (int32_t)V;
+    }
+    for (int64_t i = 0; i < n;) {
+        Group g = {i, i, 0, V, range != NULL && !grouped ? lane->range : NULL};
+        if (grouped) {
+            g.lo = lane->range[2 * i];
+            g.hi = lane->range[2 * i + 1];
+        }
+        while (g.end < n && (!grouped || (lane->range[2 * g.end] == g.lo && lane->range[2 * g.end + 1] == g.hi))) g.end++;
+        group_loss(p, g);
+        i = g.end;
+    }
+    for (int64_t i = 0; i < n; i++) p->logp[p->t0 + lane->order[i]] = lane->logp[i];
+}
