@@ -1,4 +1,4 @@
-/* tensor/fused_attention.c -- causal attention of one sequence with QK-norm and rotary positions, forward and backward, its products on tiles; see fused.h.
+/* tensor/fused_attention_bf16_x86.c -- causal attention of one sequence with QK-norm and rotary positions, forward and backward, its products on tiles; see fused.h.
  *
  * A head is walked in blocks of 32 query rows; scores of a block and what becomes of them stay in L1. Only squares on and below the diagonal are computed.
  * With P the probabilities and dS the gradient of the scores of a head (n,n), the backward pass needs dQ = dS K, dK = dS^T Q and dV = P^T dO. The last two
@@ -11,7 +11,7 @@
 
 #include "base/status.h"
 #include "tensor/fused.h"
-#include "tensor/vmath.h"
+#include "tensor/lanes_x86.h"
 
 enum { BLOCK = 32, MAX_D = 256 };
 
@@ -72,48 +72,71 @@ int64_t fused_attention_scratch(const FusedAttention *a, int64_t n)
 
 /* --- rows of a head -------------------------------------------------------------------------------------------- */
 
-#define ROW static inline __attribute__((always_inline))
+/* A row of a head in vectors: the first half of its dimensions in lo, the second in hi, so that rotation works lane by lane. D/2 numbers each, masked. */
+enum { MAX_HALVES = MAX_D / 2 / 16 };
+typedef struct HeadRow { __m512 lo[MAX_HALVES], hi[MAX_HALVES]; } HeadRow;
 
-/* x / rms(x), times w; returns 1/rms. */
-ROW float normalise(int64_t D, float *x, const float *w, float eps)
-{
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < D; i++) sum += x[i] * x[i];
-    const float r = 1 / sqrtf(sum / (float)D + eps);
-#pragma omp simd
-    for (int64_t i = 0; i < D; i++) x[i] = w[i] * (x[i] * r);
-    return r;
-}
+#define EACH_VECTOR(q, D) for (int64_t q = 0; q < ((D) / 2 + 15) / 16; q++)
+#define MASK(q, D) lanes_of((D) / 2 - 16 * (q))
 
-/* sign 1: forward; -1: back */
-ROW void turn(int64_t D, const float *co, float sign, float *x)
+/* sign 1: forward; -1: back. co: cosines, then sines. */
+LANES_INLINE void turn(int64_t D, const float *co, float sign, HeadRow *y)
 {
-    const float *si = co + D / 2;
-    float *y = x + D / 2;
-#pragma omp simd
-    for (int64_t i = 0; i < D / 2; i++) {
-        const float u = x[i], v = y[i], s = sign * si[i];
-        x[i] = u * co[i] - v * s;
-        y[i] = v * co[i] + u * s;
+    EACH_VECTOR(q, D)
+    {
+        const __m512 c = _mm512_maskz_loadu_ps(MASK(q, D), co + 16 * q), u = y->lo[q], v = y->hi[q];
+        const __m512 s = _mm512_mul_ps(_mm512_set1_ps(sign), _mm512_maskz_loadu_ps(MASK(q, D), co + D / 2 + 16 * q));
+        y->lo[q] = _mm512_fmsub_ps(u, c, _mm512_mul_ps(v, s));
+        y->hi[q] = _mm512_fmadd_ps(v, c, _mm512_mul_ps(u, s));
     }
 }
 
-ROW void rows_in(int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, int64_t ldx, const float *w, Bf16 *out, int64_t E)
+LANES_INLINE void row_load(int64_t D, const Bf16 *x, HeadRow *y)
 {
-    float y[MAX_D];
+    EACH_VECTOR(q, D)
+    {
+        y->lo[q] = lanes_load_some(MASK(q, D), x + 16 * q);
+        y->hi[q] = lanes_load_some(MASK(q, D), x + D / 2 + 16 * q);
+    }
+}
+
+LANES_INLINE void row_store(int64_t D, const HeadRow *y, Bf16 *x)
+{
+    EACH_VECTOR(q, D)
+    {
+        lanes_store_some(MASK(q, D), x + 16 * q, y->lo[q]);
+        lanes_store_some(MASK(q, D), x + D / 2 + 16 * q, y->hi[q]);
+    }
+}
+
+/* 1 / rms of a row */
+LANES_INLINE float row_rms(int64_t D, const HeadRow *x, float eps)
+{
+    __m512 sum = _mm512_setzero_ps();
+    EACH_VECTOR(q, D) sum = _mm512_fmadd_ps(x->lo[q], x->lo[q], _mm512_fmadd_ps(x->hi[q], x->hi[q], sum));
+    return 1 / sqrtf(lanes_sum(sum) / (float)D + eps);
+}
+
+LANES_INLINE void rows_in(int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, int64_t ldx, const float *w, Bf16 *out, int64_t E)
+{
     for (int64_t t = 0; t < n; t++, x += ldx, out += E) {
-#pragma omp simd
-        for (int64_t i = 0; i < D; i++) y[i] = tiles_float(x[i]);
-        if (w != NULL) normalise(D, y, w, a->eps);
-        turn(D, a->rope + pos[t] * D, 1, y);
-#pragma omp simd
-        for (int64_t i = 0; i < D; i++) out[i] = tiles_bf16(y[i]);
+        HeadRow y;
+        row_load(D, x, &y);
+        if (w != NULL) {
+            const __m512 r = _mm512_set1_ps(row_rms(D, &y, a->eps));
+            EACH_VECTOR(q, D)
+            {
+                y.lo[q] = _mm512_mul_ps(_mm512_maskz_loadu_ps(MASK(q, D), w + 16 * q), _mm512_mul_ps(y.lo[q], r));
+                y.hi[q] = _mm512_mul_ps(_mm512_maskz_loadu_ps(MASK(q, D), w + D / 2 + 16 * q), _mm512_mul_ps(y.hi[q], r));
+            }
+        }
+        turn(D, a->rope + pos[t] * D, 1, &y);
+        row_store(D, &y, out);
     }
 }
 
 /* Queries or keys of a head, ready for the product; rows past n and columns past D zero. */
-static void head_in(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, int64_t ldx, const float *w, Bf16 *out, const Scratch *s)
+LANES_TARGET static void head_in(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, int64_t ldx, const float *w, Bf16 *out, const Scratch *s)
 {
     memset(out + n * s->E, 0, (size_t)((s->N - n) * s->E) * sizeof *out);
     if (a->D == 32) {
@@ -136,36 +159,47 @@ static void head_copy(int64_t n, int64_t D, const Bf16 *x, int64_t ldx, Bf16 *ou
     memset(out + n * s->E, 0, (size_t)((s->N - n) * s->E) * sizeof *out);
 }
 
-ROW void rows_back(int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x, int64_t ldx, const float *w,
-                   float *dw, Bf16 *dx)
+/* dw += y x r and y := r w y - k x, the gradient through the norm, for one half of a row */
+LANES_INLINE __m512 norm_back(__mmask16 mask, __m512 y, __m512 x, __m512 r, __m512 k, const float *w, float *dw)
 {
-    float y[MAX_D], raw[MAX_D];
+    const __m512 yr = _mm512_mul_ps(y, r);
+    _mm512_mask_storeu_ps(dw, mask, _mm512_fmadd_ps(yr, x, _mm512_maskz_loadu_ps(mask, dw)));
+    return _mm512_fnmadd_ps(k, x, _mm512_mul_ps(yr, _mm512_maskz_loadu_ps(mask, w)));
+}
+
+LANES_INLINE void rows_back(int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x, int64_t ldx, const float *w,
+                            float *dw, Bf16 *dx)
+{
     for (int64_t t = 0; t < n; t++, g += ldg, x += ldx, dx += ldx) {
-#pragma omp simd
-        for (int64_t i = 0; i < D; i++) y[i] = g[i];
-        turn(D, a->rope + pos[t] * D, -1, y);
+        HeadRow y, raw;
+        EACH_VECTOR(q, D)
+        {
+            y.lo[q] = _mm512_maskz_loadu_ps(MASK(q, D), g + 16 * q);
+            y.hi[q] = _mm512_maskz_loadu_ps(MASK(q, D), g + D / 2 + 16 * q);
+        }
+        turn(D, a->rope + pos[t] * D, -1, &y);
         if (w != NULL) {
-            float square = 0, sum = 0;
-#pragma omp simd reduction(+ : square, sum)
-            for (int64_t i = 0; i < D; i++) {
-                raw[i] = tiles_float(x[i]);
-                square += raw[i] * raw[i];
-                sum += y[i] * w[i] * raw[i];
+            row_load(D, x, &raw);
+            __m512 sum = _mm512_setzero_ps();
+            EACH_VECTOR(q, D)
+            {
+                sum = _mm512_fmadd_ps(_mm512_mul_ps(y.lo[q], raw.lo[q]), _mm512_maskz_loadu_ps(MASK(q, D), w + 16 * q), sum);
+                sum = _mm512_fmadd_ps(_mm512_mul_ps(y.hi[q], raw.hi[q]), _mm512_maskz_loadu_ps(MASK(q, D), w + D / 2 + 16 * q), sum);
             }
-            const float r = 1 / sqrtf(square / (float)D + a->eps), k = sum * r * r * r / (float)D;
-#pragma omp simd
-            for (int64_t i = 0; i < D; i++) {
-                dw[i] += y[i] * (raw[i] * r);
-                y[i] = r * (y[i] * w[i]) - k * raw[i];
+            const float r = row_rms(D, &raw, a->eps);
+            const __m512 rr = _mm512_set1_ps(r), k = _mm512_set1_ps(lanes_sum(sum) * r * r * r / (float)D);
+            EACH_VECTOR(q, D)
+            {
+                y.lo[q] = norm_back(MASK(q, D), y.lo[q], raw.lo[q], rr, k, w + 16 * q, dw + 16 * q);
+                y.hi[q] = norm_back(MASK(q, D), y.hi[q], raw.hi[q], rr, k, w + D / 2 + 16 * q, dw + D / 2 + 16 * q);
             }
         }
-#pragma omp simd
-        for (int64_t i = 0; i < D; i++) dx[i] = tiles_bf16(y[i]);
+        row_store(D, &y, dx);
     }
 }
 
 /* Gradients of n rows of queries or keys, back through rotation and norm; x: the rows as they came. */
-static void head_back(const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x, int64_t ldx, const float *w, float *dw,
+LANES_TARGET static void head_back(const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x, int64_t ldx, const float *w, float *dw,
                       Bf16 *dx)
 {
     if (a->D == 32) {
@@ -179,21 +213,30 @@ static void head_back(const FusedAttention *a, int64_t n, const int32_t *pos, co
 
 /* --- forward --------------------------------------------------------------------------------------------------- */
 
-/* Row t of a block whose scores x reach to `wide`: x := exponentials, 0 past t; p = x in bfloat16. Returns the sum; *lse out. */
-static float softmax_row(int64_t t, int64_t wide, float scale, float *x, Bf16 *p, float *lse)
+/* Row t of a block whose scores x reach to `wide`: p = exponentials, 0 past t. Returns their sum; *lse out. */
+LANES_TARGET static float softmax_row(int64_t t, int64_t wide, float scale, const float *x, Bf16 *p, float *lse)
 {
-    float max = -INFINITY, sum = 0;
-    for (int64_t j = t + 1; j < wide; j++) x[j] = -INFINITY;
-#pragma omp simd reduction(max : max)
-    for (int64_t j = 0; j < wide; j++) max = x[j] > max ? x[j] : max;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < wide; j++) {
-        const float e = vmath_exp_f32(scale * (x[j] - max));
-        sum += e;
-        p[j] = tiles_bf16(e);
+    const __m512 none = _mm512_set1_ps(-INFINITY), f = _mm512_set1_ps(scale);
+    __m512 most = none, sum = _mm512_setzero_ps();
+    for (int64_t j = 0; j <= t; j += 16) most = _mm512_max_ps(most, _mm512_mask_loadu_ps(none, lanes_of(t + 1 - j), x + j));
+    const float max = scale * _mm512_reduce_max_ps(most);
+    for (int64_t j = 0; j < wide; j += 16) {
+        const __mmask16 mask = lanes_of(t + 1 - j);
+        const __m512 e = _mm512_maskz_mov_ps(mask, lanes_exp(_mm512_fmsub_ps(f, _mm512_maskz_loadu_ps(mask, x + j), _mm512_set1_ps(max))));
+        sum = _mm512_add_ps(sum, e);
+        lanes_store(p + j, e);
     }
-    *lse = scale * max + logf(sum);
-    return sum;
+    const float total = lanes_sum(sum);
+    *lse = max + logf(total);
+    return total;
+}
+
+LANES_TARGET static void scaled_row(int64_t D, const float *x, float factor, Bf16 *y)
+{
+    for (int64_t c = 0; c < D; c += 16) {
+        const __mmask16 mask = lanes_of(D - c);
+        lanes_store_some(mask, y + c, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + c), _mm512_set1_ps(factor)));
+    }
 }
 
 static void forward_head(const FusedAttention *a, int64_t n, int64_t h, Bf16 *out, int64_t ldo, float *lse, const Scratch *s)
@@ -206,12 +249,7 @@ static void forward_head(const FusedAttention *a, int64_t n, int64_t h, Bf16 *ou
         for (int64_t i = 0; i < rows; i++) inverse[i] = 1 / softmax_row(i0 + i, wide, a->scale, s->s + i * N, s->p + i * N, &lse[(i0 + i) * a->H + h]);
         for (int64_t i = rows; i < BLOCK; i++) memset(s->p + i * N, 0, (size_t)wide * sizeof *s->p);
         tiles_product(BLOCK, a->D, wide, s->p, N, s->vp, tiles_stride(N), false, s->o, E);
-        for (int64_t i = 0; i < rows; i++) {
-            Bf16 *y = out + (i0 + i) * ldo + h * a->D;
-            const float *o = s->o + i * E, f = inverse[i];
-#pragma omp simd
-            for (int64_t c = 0; c < a->D; c++) y[c] = tiles_bf16(o[c] * f);
-        }
+        for (int64_t i = 0; i < rows; i++) scaled_row(a->D, s->o + i * E, inverse[i], out + (i0 + i) * ldo + h * a->D);
     }
 }
 
@@ -236,24 +274,26 @@ void fused_attention(const FusedAttention *a, int64_t n, const int32_t *pos, con
 /* --- backward -------------------------------------------------------------------------------------------------- */
 
 /* Row t: scores x and gradients dp of the probabilities, up to `wide`, to p and the scores' gradient ds, both 0 past t. */
-static void backward_row(int64_t t, int64_t wide, float scale, float lse, float delta, float *x, const float *dp, Bf16 *p, Bf16 *ds)
+LANES_TARGET static void backward_row(int64_t t, int64_t wide, float scale, float lse, float delta, const float *x, const float *dp, Bf16 *p, Bf16 *ds)
 {
-    for (int64_t j = t + 1; j < wide; j++) x[j] = -INFINITY;
-#pragma omp simd
-    for (int64_t j = 0; j < wide; j++) {
-        const float e = vmath_exp_f32(scale * x[j] - lse);
-        p[j] = tiles_bf16(e);
-        ds[j] = tiles_bf16(scale * e * (dp[j] - delta));
+    const __m512 f = _mm512_set1_ps(scale), l = _mm512_set1_ps(lse), shift = _mm512_set1_ps(delta);
+    for (int64_t j = 0; j < wide; j += 16) {
+        const __mmask16 mask = lanes_of(t + 1 - j);
+        const __m512 e = _mm512_maskz_mov_ps(mask, lanes_exp(_mm512_fmsub_ps(f, _mm512_maskz_loadu_ps(mask, x + j), l)));
+        lanes_store(p + j, e);
+        lanes_store(ds + j, _mm512_mul_ps(_mm512_mul_ps(f, e), _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, dp + j), shift)));
     }
 }
 
-static void deltas(int64_t n, int64_t D, const Bf16 *out, const Bf16 *dout, int64_t ld, float *delta)
+LANES_TARGET static void deltas(int64_t n, int64_t D, const Bf16 *out, const Bf16 *dout, int64_t ld, float *delta)
 {
-    for (int64_t t = 0; t < n; t++) {
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t c = 0; c < D; c++) sum += tiles_float(out[t * ld + c]) * tiles_float(dout[t * ld + c]);
-        delta[t] = sum;
+    for (int64_t t = 0; t < n; t++, out += ld, dout += ld) {
+        __m512 sum = _mm512_setzero_ps();
+        for (int64_t c = 0; c < D; c += 16) {
+            const __mmask16 mask = lanes_of(D - c);
+            sum = _mm512_fmadd_ps(lanes_load_some(mask, out + c), lanes_load_some(mask, dout + c), sum);
+        }
+        delta[t] = lanes_sum(sum);
     }
 }
 
@@ -307,9 +347,6 @@ void fused_attention_bwd(const FusedAttention *a, int64_t n, const int32_t *pos,
         tiles_transpose_f32(E, N, s.dkt, N, s.turned, E);
         head_back(a, n, pos, s.turned, E, k, ldqkv, a->kn, dkn, dk);
         tiles_transpose_f32(E, N, s.dvt, N, s.turned, E);
-        for (int64_t t = 0; t < n; t++) {
-#pragma omp simd
-            for (int64_t c = 0; c < D; c++) dv[t * ldqkv + c] = tiles_bf16(s.turned[t * E + c]);
-        }
+        for (int64_t t = 0; t < n; t++) scaled_row(D, s.turned + t * E, 1, dv + t * ldqkv);
     }
 }
