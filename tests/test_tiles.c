@@ -42,6 +42,16 @@ static Bf16 *rows_of(int64_t m, int64_t k, int64_t ld, const float *x)
     return out;
 }
 
+/* The same in slices as high as m rounded up. */
+static Bf16 *sliced(int64_t m, int64_t k, const Bf16 *rows, int64_t ld)
+{
+    const int64_t height = tiles_round(m);
+    Bf16 *out = ARENA_NEW(arena, Bf16, height * tiles_round(k));
+    for (int64_t i = 0; i < height; i++)
+        for (int64_t p = 0; p < tiles_round(k); p++) out[p / 32 * height * 32 + i * 32 + p % 32] = rows[i * ld + p];
+    return out;
+}
+
 static float seen(float x)
 {
     return tiles_float(tiles_bf16(x));
@@ -95,6 +105,14 @@ START_TEST(packing)
             memset(panels, 0xab, (size_t)tiles_panels(k, n) * sizeof *panels);
             tiles_pair_transposed(k, n, rows_of(n, k, ldt, B), ldt, panels, stride);
             check_panels("pair, transposed", panels, stride, k, n, B, true, false);
+            memset(panels, 0xab, (size_t)tiles_panels(k, n) * sizeof *panels);
+            Bf16 *slices = sliced(k, n, rows_of(k, n, ld, B), ld), *across = ARENA_NEW(arena, Bf16, tiles_round(n) * tiles_round(k));
+            tiles_slices_pair(k, n, slices, tiles_round(k), panels, stride);
+            check_panels("pair of slices", panels, stride, k, n, B, false, true);
+            tiles_slices_transpose(k, n, slices, tiles_round(k), across);
+            for (int64_t i = 0; i < n; i++)
+                for (int64_t p = 0; p < tiles_round(k); p++)
+                    ck_assert_int_eq(across[p / 32 * tiles_round(n) * 32 + i * 32 + p % 32], p < k ? tiles_bf16(B[p * n + i]) : 0);
             Bf16 *turned = ARENA_NEW(arena, Bf16, tiles_round(n) * ldt);
             tiles_transpose(k, n, rows_of(k, n, ld, B), ld, turned, ldt);
             for (int64_t i = 0; i < n; i++)
@@ -133,7 +151,7 @@ START_TEST(products)
         Bf16 *panels = ARENA_NEW(arena, Bf16, tiles_panels(k, n));
         tiles_pack(true, k, n, B, k, panels);
         float *C = ARENA_NEW(arena, float, mm * ldc), *added = ARENA_NEW(arena, float, mm * ldc), *blocks = ARENA_NEW(arena, float, tiles_blocks(m, n));
-        float *each = ARENA_NEW(arena, float, m * n), *straight = ARENA_NEW(arena, float, m * n), *turned = ARENA_NEW(arena, float, n * m);
+        float *each = ARENA_NEW(arena, float, m * n), *straight = ARENA_NEW(arena, float, m * n), *turned = ARENA_NEW(arena, float, n * m), *sliced_each = ARENA_NEW(arena, float, m * n);
         memset(each, 0, (size_t)(m * n) * sizeof *each);
         memset(straight, 0, (size_t)(m * n) * sizeof *each);
         memset(turned, 0, (size_t)(m * n) * sizeof *each);
@@ -142,15 +160,22 @@ START_TEST(products)
         tiles_product(m, n, k, rows, lda, panels, stride, false, C, ldc);
         tiles_product(m, n, k, rows, lda, panels, stride, true, added, ldc);
         tiles_product_each(m, n, k, rows, lda, panels, stride, keep, &(Seen){m, n, each});
-        tiles_product_blocks(m, n, k, rows, lda, panels, stride, true, blocks, tiles_round(n) / 32);
-        tiles_blocks_add(false, m, n, blocks, straight, n);
-        tiles_blocks_add(true, m, n, blocks, turned, m);
+        Bf16 *slices = sliced(m, k, rows, lda);
+        tiles_slices_blocks(m, n, k, slices, mm, panels, stride, true, blocks, tiles_round(n) / 32);
+        float *again = ARENA_NEW(arena, float, mm * ldc);
+        tiles_slices_product(m, n, k, slices, mm, panels, stride, false, again, ldc);
+        memset(sliced_each, 0, (size_t)(m * n) * sizeof *each);
+        tiles_slices_each(m, n, k, slices, mm, panels, stride, keep, &(Seen){m, n, sliced_each});
+        tiles_blocks_add(false, m, n, blocks, tiles_round(n) / 32, straight, n);
+        tiles_blocks_add(true, m, n, blocks, tiles_round(n) / 32, turned, m);
         for (int64_t i = 0; i < m; i++) {
             for (int64_t j = 0; j < n; j++) {
                 double want = 0;
                 for (int64_t p = 0; p < k; p++) want += (double)seen(A[i * k + p]) * (double)seen(B[j * k + p]);
                 near((double)C[i * ldc + j], want, k, "product");
                 near((double)each[i * n + j], want, k, "product, each");
+                near((double)again[i * ldc + j], want, k, "product of slices");
+                near((double)sliced_each[i * n + j], want, k, "product of slices, each");
                 near((double)added[i * ldc + j], want + (double)before[i * ldc + j], k, "product, added");
                 const double was = (double)sums[(i / 32 * (tiles_round(n) / 32) + j / 32) * TILES_SQUARE + i % 32 * 32 + j % 32];
                 near((double)straight[i * n + j], want + was, k, "blocks");
@@ -182,6 +207,17 @@ START_TEST(paired_columns)
 }
 END_TEST
 
+START_TEST(slices_of_floats)
+{
+    if (!tiles_available()) return;
+    const float *x = numbers(33 * 100);
+    Bf16 *y = ARENA_NEW(arena, Bf16, 96 * 96);
+    tiles_slices(33, 96, x, 100, y, 96);
+    for (int i = 0; i < 33; i++)
+        for (int p = 0; p < 96; p++) ck_assert_int_eq(y[p / 32 * 96 * 32 + i * 32 + p % 32], tiles_bf16(x[i * 100 + p]));
+}
+END_TEST
+
 START_TEST(transposed_floats)
 {
     if (!tiles_available()) return;
@@ -199,7 +235,7 @@ int main(void)
     TCase *t = tcase_create("bf16 on tile registers");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 120);
-    const TTest *tests[] = {rounding, packing, products, paired_columns, transposed_floats};
+    const TTest *tests[] = {rounding, packing, products, paired_columns, slices_of_floats, transposed_floats};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(t, tests[i]);
     suite_add_tcase(s, t);
     return suite_run(s);

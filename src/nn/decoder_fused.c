@@ -18,13 +18,22 @@ enum { PIECE_LEAST = 512, PIECE_MOST = 2048 /* tokens */, SUM_PER_TOKEN = 1024 /
 bool decoder_fused_fits(const Decoder *d)
 {
     const DecoderConfig *c = &d->config;
-    return d->be->bf16 && tiles_available() && d->lora == NULL && !c->attention_bias && c->C % 32 == 0 && c->F % 32 == 0 && c->H * c->D % 32 == 0 &&
+    return d->be->bf16 && tiles_available() && d->lora == NULL && !c->attention_bias && c->C % 32 == 0 && c->F % 32 == 0 &&
            c->D % 2 == 0 && c->D <= 256 && d->params->grad != NULL;
 }
 
 /* --- weights --------------------------------------------------------------------------------------------------- */
 
-/* A layer's matrices in panels, n_sites items; the head is one more. */
+/* Inputs and outputs of a site with every head in slices of its own. */
+static SiteShape padded_site(const Decoder *d, const DecoderFused *f, Site site)
+{
+    SiteShape s = decoder_site(&d->config, site);
+    if (site == SITE_QKV) s.out = f->W3;
+    if (site == SITE_O) s.in = f->HE;
+    return s;
+}
+
+/* A layer's matrices in panels, N_SITES items; the head is one more. */
 static void pack_gates(Decoder *d, int64_t l, FusedWeights *w)
 {
     const int64_t C = d->config.C, F = d->config.F;
@@ -38,6 +47,34 @@ static void pack_gates(Decoder *d, int64_t l, FusedWeights *w)
     }
 }
 
+/* Queries, keys and values: D rows of W (.,C) for each head, E columns of the product. */
+static void pack_heads_out(Decoder *d, const DecoderFused *f, const float *W, FusedWeights *w)
+{
+    const int64_t C = d->config.C, D = d->config.D, heads = d->config.H + 2 * d->config.Hkv;
+    for (int64_t h = 0; h < heads; h++) {
+        for (int64_t c = 0; c < f->E; c += TILES_HALF) {
+            const int64_t at = h * f->E + c, step = at / TILES_STEP, valid = D - c > 0 ? D - c : 0;
+            const float *rows = W + (h * D + (valid > 0 ? c : 0)) * C;
+            tiles_columns_group(valid, C, rows, C, (int)(at / TILES_HALF % 2), w->out[SITE_QKV] + step * tiles_stride(C));
+            tiles_rows_group(valid, C, rows, C, step, (int)(at / TILES_HALF % 2), w->in[SITE_QKV], tiles_stride(f->W3));
+        }
+    }
+}
+
+/* The output projection: D columns of W (C,HD) for each head. */
+static void pack_heads_in(Decoder *d, const DecoderFused *f, const float *W, FusedWeights *w)
+{
+    const int64_t C = d->config.C, D = d->config.D, HD = d->config.H * D;
+    for (int64_t h = 0; h < d->config.H; h++) {
+        const int64_t step = h * f->E / TILES_STEP;
+        for (int64_t j = 0; j < C; j += TILES_HALF) {
+            const int half = (int)(j / TILES_HALF % 2);
+            tiles_columns_group(TILES_HALF, D, W + j * HD + h * D, HD, half, w->out[SITE_O] + j / TILES_STEP * tiles_stride(f->HE) + step * 2 * TILES_TILE);
+            tiles_rows_group(TILES_HALF, D, W + j * HD + h * D, HD, j / TILES_STEP, half, w->in[SITE_O] + step * tiles_stride(C), tiles_stride(C));
+        }
+    }
+}
+
 static void pack_site(Decoder *d, DecoderFused *f, int64_t l, Site site)
 {
     const SiteShape s = decoder_site(&d->config, site);
@@ -46,8 +83,14 @@ static void pack_site(Decoder *d, DecoderFused *f, int64_t l, Site site)
         return;
     }
     const float *W = fused_value(d, decoder_site_weight(&d->layer[l], site));
-    tiles_pack(true, s.in, s.out, W, s.in, f->weights[l].out[site]);
-    tiles_pack(false, s.out, s.in, W, s.in, f->weights[l].in[site]);
+    if (site == SITE_QKV) {
+        pack_heads_out(d, f, W, &f->weights[l]);
+    } else if (site == SITE_O) {
+        pack_heads_in(d, f, W, &f->weights[l]);
+    } else {
+        tiles_pack(true, s.in, s.out, W, s.in, f->weights[l].out[site]);
+        tiles_pack(false, s.out, s.in, W, s.in, f->weights[l].in[site]);
+    }
 }
 
 static void pack_lane(Backend *be, int i, void *arg)
@@ -68,11 +111,13 @@ static DecoderFused *fused_create(Decoder *d)
     const DecoderConfig *c = &d->config;
     Arena *arena = arena_create("fused step");
     DecoderFused *f = ARENA_NEW(arena, DecoderFused, 1);
-    *f = (DecoderFused){.arena = arena, .W3 = tiles_round((c->H + 2 * c->Hkv) * c->D), .n_lanes = d->be->lanes};
+    *f = (DecoderFused){.arena = arena, .E = tiles_round(c->D), .n_lanes = d->be->lanes};
+    f->HE = c->H * f->E;
+    f->W3 = (c->H + 2 * c->Hkv) * f->E;
     f->weights = ARENA_NEW(arena, FusedWeights, c->L);
     for (int64_t l = 0; l < c->L; l++) {
         for (int s = 0; s < N_SITES; s++) {
-            const SiteShape shape = decoder_site(c, (Site)s);
+            const SiteShape shape = padded_site(d, f, (Site)s);
             f->weights[l].out[s] = ARENA_NEW(arena, Bf16, tiles_panels(shape.in, shape.out));
             f->weights[l].in[s] = ARENA_NEW(arena, Bf16, tiles_panels(shape.out, shape.in));
         }
@@ -112,11 +157,11 @@ float *fused_norm_sum(const FusedPiece *p)
     return p->lane->vectors + vectors_count(&p->d->config) - p->d->config.C;
 }
 
-static void create_sums(FusedLane *lane, const Decoder *d)
+static void create_sums(FusedLane *lane, const Decoder *d, const DecoderFused *f)
 {
     const DecoderConfig *c = &d->config;
     for (int s = 0; s < N_SITES; s++) {
-        const SiteShape shape = decoder_site(c, (Site)s);
+        const SiteShape shape = padded_site(d, f, (Site)s);
         lane->sum[s] = ARENA_NEW(lane->arena, float *, c->L);
         for (int64_t l = 0; l < c->L; l++) lane->sum[s][l] = ARENA_NEW(lane->arena, float, tiles_blocks(shape.in, shape.out));
     }
@@ -128,29 +173,29 @@ static void create_sums(FusedLane *lane, const Decoder *d)
 static void create_lane(FusedLane *lane, const Decoder *d, const DecoderFused *f, int64_t room, int64_t longest)
 {
     const DecoderConfig *c = &d->config;
-    const int64_t T = room, C = c->C, F = c->F, HD = c->H * c->D, V = tiles_round(c->V);
-    const int64_t widest = f->W3 > 2 * F ? f->W3 : 2 * F, block = 128 * 1024 + TILES_STEP * V;
+    const int64_t T = room, C = c->C, F = c->F, HE = f->HE, V = tiles_round(c->V);
+    const int64_t widest = f->W3 > 2 * F ? f->W3 : 2 * F, deepest = widest > V ? widest : V, block = 128 * 1024 + TILES_STEP * V;
     *lane = (FusedLane){.arena = arena_create("fused lane"), .room = room, .longest = longest};
     Arena *a = lane->arena;
-    create_sums(lane, d);
+    create_sums(lane, d, f);
     lane->saved = ARENA_NEW(a, FusedSaved, c->L);
     for (int64_t l = 0; l < c->L; l++) {
         lane->saved[l] = (FusedSaved){ARENA_NEW(a, float, T * C), ARENA_NEW(a, float, T), ARENA_NEW(a, float, T * C), ARENA_NEW(a, float, T), ARENA_NEW(a, Bf16, T * f->W3),
-                                      ARENA_NEW(a, Bf16, T * HD), ARENA_NEW(a, Bf16, T * 2 * F), ARENA_NEW(a, float, T * c->H)};
+                                      ARENA_NEW(a, Bf16, T * HE), ARENA_NEW(a, Bf16, T * 2 * F), ARENA_NEW(a, float, T * c->H)};
     }
     lane->x_last = ARENA_NEW(a, float, T * C);
     lane->r_last = ARENA_NEW(a, float, T);
     lane->h = ARENA_NEW(a, Bf16, T * C);
     lane->act = ARENA_NEW(a, Bf16, T * F);
     lane->dy = ARENA_NEW(a, Bf16, T * C);
-    lane->datt = ARENA_NEW(a, Bf16, T * HD);
+    lane->datt = ARENA_NEW(a, Bf16, T * HE);
     lane->dqkv = ARENA_NEW(a, Bf16, T * f->W3);
     lane->dgu = ARENA_NEW(a, Bf16, T * 2 * F);
-    lane->turned = ARENA_NEW(a, Bf16, C * (T + TILES_STEP));
-    lane->panels = ARENA_NEW(a, Bf16, T * (widest > V ? widest : V));
+    lane->turned = ARENA_NEW(a, Bf16, C * T);
+    lane->panels = ARENA_NEW(a, Bf16, T * deepest);
     lane->branch = ARENA_NEW(a, float, T * C);
     lane->dh = ARENA_NEW(a, float, T * C);
-    lane->attention = ARENA_NEW(a, char, fused_attention_scratch(&(FusedAttention){.D = c->D}, longest));
+    lane->attention = ARENA_NEW(a, char, fused_attention_scratch(longest, c->D));
     lane->order = ARENA_NEW(a, int64_t, T);
     lane->target = ARENA_NEW(a, int32_t, T);
     lane->range = ARENA_NEW(a, int32_t, 2 * T);
@@ -212,7 +257,7 @@ static void run_piece(const FusedPiece *p)
     const float *norm = fused_value(p->d, p->d->norm);
     embed_piece(p);
     for (int64_t l = 0; l < c->L; l++) fused_layer_forward(p, l, l + 1 < c->L ? lane->saved[l + 1].x : lane->x_last);
-    fused_norm(p->T, c->C, lane->x_last, norm, (float)c->rms_eps, lane->r_last, lane->h);
+    fused_norm(p->T, c->C, lane->x_last, norm, (float)c->rms_eps, lane->r_last, lane->h, lane->room);
     fused_loss(p);
     fused_norm_bwd(p->T, c->C, lane->x_last, norm, lane->r_last, lane->dh, false, p->dx, fused_norm_sum(p));
     for (int64_t l = c->L - 1; l >= 0; l--) fused_layer_backward(p, l);
@@ -271,12 +316,20 @@ static float *gradient(Decoder *d, int64_t index)
 static void collect_site(Decoder *d, int64_t l, Site site, const float *sum)
 {
     const DecoderConfig *c = &d->config;
-    const SiteShape s = decoder_site(c, site);
+    const DecoderFused *f = d->fused;
     const DecoderLayer *y = &d->layer[l];
+    const int64_t C = c->C, D = c->D, squares = f->E / TILES_STEP;
     switch (site) {
-    case SITE_QKV: tiles_blocks_add(true, s.in, s.out, sum, gradient(d, y->wq), s.in); break;
-    case SITE_GU: tiles_blocks_add_paired(c->C, c->F, sum, gradient(d, y->wg), gradient(d, y->wu), c->C); break;
-    case SITE_O: case SITE_DOWN: tiles_blocks_add(false, s.out, s.in, sum, gradient(d, decoder_site_weight(y, site)), s.in); break;
+    case SITE_QKV:
+        for (int64_t h = 0; h < c->H + 2 * c->Hkv; h++)
+            tiles_blocks_add(true, C, D, sum + h * squares * TILES_SQUARE, f->W3 / TILES_STEP, gradient(d, y->wq) + h * D * C, C);
+        break;
+    case SITE_O:
+        for (int64_t h = 0; h < c->H; h++)
+            tiles_blocks_add(false, C, D, sum + h * squares * TILES_SQUARE, f->HE / TILES_STEP, gradient(d, y->wo) + h * D, c->H * D);
+        break;
+    case SITE_GU: tiles_blocks_add_paired(C, c->F, sum, gradient(d, y->wg), gradient(d, y->wu), C); break;
+    case SITE_DOWN: tiles_blocks_add(false, C, c->F, sum, c->F / TILES_STEP, gradient(d, y->wd), c->F); break;
     case N_SITES: break;
     }
 }
@@ -294,7 +347,7 @@ static void collect_lane(Backend *be, int i, void *arg)
             if (item < d->config.L * N_SITES) {
                 collect_site(d, item / N_SITES, (Site)(item % N_SITES), lane->sum[item % N_SITES][item / N_SITES]);
             } else {
-                tiles_blocks_add(true, d->config.C, d->config.V, lane->head_sum, gradient(d, d->head), d->config.C);
+                tiles_blocks_add(true, d->config.C, d->config.V, lane->head_sum, tiles_round(d->config.V) / TILES_STEP, gradient(d, d->head), d->config.C);
             }
         }
     }

@@ -11,18 +11,18 @@ typedef struct FusedWeights { Bf16 *out[N_SITES], *in[N_SITES]; } FusedWeights;
 /* What the forward pass of a layer leaves to the backward pass, for a piece of T tokens. */
 typedef struct FusedSaved {
     float *x, *r1, *xm, *r2; /* (T,C) entering the layer, (T), (T,C) between attention and MLP, (T) */
-    Bf16 *qkv, *att, *gu;    /* (T,(H+2Hkv)D) before QK-norm, (T,HD), (T,2F) in sixteens of gates and ups */
+    Bf16 *qkv, *att, *gu;    /* slices: (T,W3) before QK-norm, (T,HE), (T,2F) in sixteens of gates and ups */
     float *lse;              /* (T,H) */
 } FusedSaved;
 
 /* One lane: buffers for a piece, sums of gradients over its pieces. */
 typedef struct FusedLane {
     Arena *arena;
-    int64_t room, longest;       /* tokens of a piece, of a sequence */
+    int64_t room, longest;       /* tokens of a piece: the height of all slices; of a sequence */
     FusedSaved *saved;           /* (L) */
     float *x_last, *r_last;
-    Bf16 *h, *act, *dy, *datt, *dqkv, *dgu; /* (T,..) */
-    Bf16 *turned, *panels;       /* a left factor transposed, a right factor in panels, of a weight gradient */
+    Bf16 *h, *act, *dy, *datt, *dqkv, *dgu; /* slices (T,..) */
+    Bf16 *turned, *panels;       /* a left factor transposed (slices), a right factor in panels, of a weight gradient */
     float *branch, *dh;          /* (T,C) */
     void *attention;             /* scratch */
     /* loss: the rows that have a target */
@@ -40,7 +40,7 @@ typedef struct FusedLane {
 
 struct DecoderFused {
     Arena *arena;                /* weights; grows with nothing */
-    int64_t W3;                  /* (H + 2 Hkv) D, rounded up */
+    int64_t E, HE, W3;           /* D rounded up to 32: every head has its own slices; H E, (H + 2 Hkv) E */
     FusedWeights *weights;       /* (L) */
     Bf16 *head_out, *head_in;
     FusedLane *lane;             /* (n_lanes) */

@@ -13,7 +13,7 @@ static FusedAttention attention_of(const FusedPiece *p, int64_t l)
 {
     const DecoderConfig *c = &p->d->config;
     const DecoderLayer *y = &p->d->layer[l];
-    return (FusedAttention){.H = c->H, .Hkv = c->Hkv, .D = c->D, .scale = (float)(1.0 / sqrt((double)c->D)), .eps = (float)c->rms_eps,
+    return (FusedAttention){.H = c->H, .Hkv = c->Hkv, .D = c->D, .height = p->lane->room, .scale = (float)(1.0 / sqrt((double)c->D)), .eps = (float)c->rms_eps,
                             .qn = c->qk_norm ? fused_value(p->d, y->qn) : NULL, .kn = c->qk_norm ? fused_value(p->d, y->kn) : NULL, .rope = p->f->rope};
 }
 
@@ -24,12 +24,12 @@ static void residual(const FusedPiece *p, int64_t l, Site site, int64_t number, 
     const Bf16 *panels = p->f->weights[l].out[site];
     if (p->drop.p > 0) {
         void *in = p->lane->branch, *out = x_out;
-        tiles_product(T, C, k, A, k, panels, tiles_stride(k), false, p->lane->branch, C);
+        tiles_slices_product(T, C, k, A, p->lane->room, panels, tiles_stride(k), false, p->lane->branch, C);
         memcpy(x_out, x, (size_t)(T * C) * sizeof *x);
         p->be->dropout_acc(p->be, T * C, decoder_dropout_at(p->d, p->drop, number), in, out);
     } else {
         FusedResidual keep = {x, x_out, C};
-        tiles_product_each(T, C, k, A, k, panels, tiles_stride(k), fused_residual, &keep);
+        tiles_slices_each(T, C, k, A, p->lane->room, panels, tiles_stride(k), fused_residual, &keep);
     }
 }
 
@@ -40,19 +40,19 @@ void fused_layer_forward(const FusedPiece *p, int64_t l, float *x_out)
     FusedLane *lane = p->lane;
     FusedSaved *s = &lane->saved[l];
     const FusedWeights *w = &p->f->weights[l];
-    const int64_t T = p->T, C = c->C, F = c->F, HD = c->H * c->D, W3 = p->f->W3;
-    fused_norm(T, C, s->x, fused_value(p->d, y->ln1), (float)c->rms_eps, s->r1, lane->h);
-    FusedStore qkv = {s->qkv, W3};
-    tiles_product_each(T, W3, C, lane->h, C, w->out[SITE_QKV], tiles_stride(C), fused_store, &qkv);
+    const int64_t T = p->T, C = c->C, F = c->F, HE = p->f->HE, W3 = p->f->W3, height = lane->room;
+    fused_norm(T, C, s->x, fused_value(p->d, y->ln1), (float)c->rms_eps, s->r1, lane->h, height);
+    FusedStore qkv = {s->qkv, height};
+    tiles_slices_each(T, W3, C, lane->h, height, w->out[SITE_QKV], tiles_stride(C), fused_store, &qkv);
     const FusedAttention a = attention_of(p, l);
     for (int64_t b = p->first; b < p->end; b++) {
         const int64_t t = p->pk->h_offset[b] - p->t0, n = p->pk->h_offset[b + 1] - p->t0 - t;
-        if (n > 0) fused_attention(&a, n, p->pk->pos + p->t0 + t, s->qkv + t * W3, W3, s->att + t * HD, HD, s->lse + t * c->H, lane->attention);
+        if (n > 0) fused_attention(&a, n, p->pk->pos + p->t0 + t, s->qkv + t * 32, s->att + t * 32, s->lse + t * c->H, lane->attention);
     }
-    residual(p, l, SITE_O, 1 + 2 * l, s->att, HD, s->x, s->xm);
-    fused_norm(T, C, s->xm, fused_value(p->d, y->ln2), (float)c->rms_eps, s->r2, lane->h);
-    FusedSwiglu mlp = {.gu = s->gu, .act = lane->act, .F = F};
-    tiles_product_each(T, 2 * F, C, lane->h, C, w->out[SITE_GU], tiles_stride(C), fused_swiglu, &mlp);
+    residual(p, l, SITE_O, 1 + 2 * l, s->att, HE, s->x, s->xm);
+    fused_norm(T, C, s->xm, fused_value(p->d, y->ln2), (float)c->rms_eps, s->r2, lane->h, height);
+    FusedSwiglu mlp = {.gu = s->gu, .act = lane->act, .height = height};
+    tiles_slices_each(T, 2 * F, C, lane->h, height, w->out[SITE_GU], tiles_stride(C), fused_swiglu, &mlp);
     residual(p, l, SITE_DOWN, 2 + 2 * l, lane->act, F, s->xm, x_out);
 }
 
@@ -67,17 +67,16 @@ static void branch_gradient(const FusedPiece *p, int64_t number)
         p->be->dropout(p->be, T * C, decoder_dropout_at(p->d, p->drop, number), in, out);
         dx = p->lane->branch;
     }
-    tiles_rows(T, C, dx, C, p->lane->dy, C);
+    tiles_slices(T, C, dx, C, p->lane->dy, p->lane->room);
 }
 
 /* sum (m,n) += x^T y over the piece's tokens; x (T,m), y (T,n) */
 static void weight_gradient(const FusedPiece *p, int64_t m, int64_t n, const Bf16 *x, const Bf16 *y, float *sum)
 {
     FusedLane *lane = p->lane;
-    const int64_t ld = tiles_round(p->T) + TILES_STEP;
-    tiles_transpose(p->T, m, x, m, lane->turned, ld);
-    tiles_pair(p->T, n, y, n, lane->panels, tiles_stride(p->T));
-    tiles_product_blocks(m, n, p->T, lane->turned, ld, lane->panels, tiles_stride(p->T), !p->fresh, sum, n / TILES_STEP);
+    tiles_slices_transpose(p->T, m, x, lane->room, lane->turned);
+    tiles_slices_pair(p->T, n, y, lane->room, lane->panels, tiles_stride(p->T));
+    tiles_slices_blocks(m, n, p->T, lane->turned, m, lane->panels, tiles_stride(p->T), !p->fresh, sum, n / TILES_STEP);
 }
 
 static void mlp_backward(const FusedPiece *p, int64_t l)
@@ -89,11 +88,11 @@ static void mlp_backward(const FusedPiece *p, int64_t l)
     const int64_t T = p->T, C = c->C, F = c->F;
     const float *ln2 = fused_value(p->d, p->d->layer[l].ln2);
     branch_gradient(p, 2 + 2 * l);
-    FusedSwiglu mlp = {.gu = s->gu, .act = lane->act, .dgu = lane->dgu, .F = F};
-    tiles_product_each(T, F, C, lane->dy, C, w->in[SITE_DOWN], tiles_stride(C), fused_swiglu_bwd, &mlp);
+    FusedSwiglu mlp = {.gu = s->gu, .act = lane->act, .dgu = lane->dgu, .height = lane->room};
+    tiles_slices_each(T, F, C, lane->dy, lane->room, w->in[SITE_DOWN], tiles_stride(C), fused_swiglu_bwd, &mlp);
     weight_gradient(p, C, F, lane->dy, lane->act, lane->sum[SITE_DOWN][l]);
-    tiles_product(T, C, 2 * F, lane->dgu, 2 * F, w->in[SITE_GU], tiles_stride(2 * F), false, lane->dh, C);
-    fused_norm_again(T, C, s->xm, ln2, s->r2, lane->h);
+    tiles_slices_product(T, C, 2 * F, lane->dgu, lane->room, w->in[SITE_GU], tiles_stride(2 * F), false, lane->dh, C);
+    fused_norm_again(T, C, s->xm, ln2, s->r2, lane->h, lane->room);
     weight_gradient(p, C, 2 * F, lane->h, lane->dgu, lane->sum[SITE_GU][l]);
     fused_norm_bwd(T, C, s->xm, ln2, s->r2, lane->dh, true, p->dx, fused_vector_sum(p, l, 1));
 }
@@ -104,21 +103,21 @@ static void attention_backward(const FusedPiece *p, int64_t l)
     FusedLane *lane = p->lane;
     const FusedSaved *s = &lane->saved[l];
     const FusedWeights *w = &p->f->weights[l];
-    const int64_t T = p->T, C = c->C, HD = c->H * c->D, W3 = p->f->W3;
+    const int64_t T = p->T, C = c->C, HE = p->f->HE, W3 = p->f->W3, height = lane->room;
     const float *ln1 = fused_value(p->d, p->d->layer[l].ln1);
     branch_gradient(p, 1 + 2 * l);
-    FusedStore datt = {lane->datt, HD};
-    tiles_product_each(T, HD, C, lane->dy, C, w->in[SITE_O], tiles_stride(C), fused_store, &datt);
-    weight_gradient(p, C, HD, lane->dy, s->att, lane->sum[SITE_O][l]);
+    FusedStore datt = {lane->datt, height};
+    tiles_slices_each(T, HE, C, lane->dy, height, w->in[SITE_O], tiles_stride(C), fused_store, &datt);
+    weight_gradient(p, C, HE, lane->dy, s->att, lane->sum[SITE_O][l]);
     const FusedAttention a = attention_of(p, l);
     for (int64_t b = p->first; b < p->end; b++) {
         const int64_t t = p->pk->h_offset[b] - p->t0, n = p->pk->h_offset[b + 1] - p->t0 - t;
         if (n == 0) continue;
-        fused_attention_bwd(&a, n, p->pk->pos + p->t0 + t, s->qkv + t * W3, W3, s->att + t * HD, lane->datt + t * HD, HD, s->lse + t * c->H, lane->dqkv + t * W3,
+        fused_attention_bwd(&a, n, p->pk->pos + p->t0 + t, s->qkv + t * 32, s->att + t * 32, lane->datt + t * 32, s->lse + t * c->H, lane->dqkv + t * 32,
                             c->qk_norm ? fused_vector_sum(p, l, 2) : NULL, c->qk_norm ? fused_vector_sum(p, l, 3) : NULL, lane->attention);
     }
-    tiles_product(T, C, W3, lane->dqkv, W3, w->in[SITE_QKV], tiles_stride(W3), false, lane->dh, C);
-    fused_norm_again(T, C, s->x, ln1, s->r1, lane->h);
+    tiles_slices_product(T, C, W3, lane->dqkv, height, w->in[SITE_QKV], tiles_stride(W3), false, lane->dh, C);
+    fused_norm_again(T, C, s->x, ln1, s->r1, lane->h, lane->room);
     weight_gradient(p, C, W3, lane->h, lane->dqkv, lane->sum[SITE_QKV][l]);
     fused_norm_bwd(T, C, s->x, ln1, s->r1, lane->dh, true, p->dx, fused_vector_sum(p, l, 0));
 }

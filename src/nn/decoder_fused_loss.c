@@ -16,25 +16,25 @@ static void group_loss(const FusedPiece *p, Group g)
 {
     FusedLane *lane = p->lane;
     const int64_t C = p->d->config.C, n = g.end - g.begin, first = g.lo / TILES_STEP * TILES_STEP, ld = tiles_round(g.hi - first), step = first / TILES_STEP;
-    const int64_t out = tiles_stride(C), in = tiles_stride(p->d->config.V), columns = tiles_round(p->d->config.V) / TILES_STEP;
+    const int64_t out = tiles_stride(C), in = tiles_stride(p->d->config.V), columns = tiles_round(p->d->config.V) / TILES_STEP, high = lane->room;
     const bool backward = p->weight != NULL;
     int64_t block = LOGITS / ld / TILES_STEP * TILES_STEP;
     if (block < TILES_STEP) block = TILES_STEP;
-    for (int64_t i = 0; i < n; i++) memcpy(lane->rows + i * C, lane->h + lane->order[g.begin + i] * C, (size_t)C * sizeof(Bf16));
+    for (int64_t c = 0; c < C; c += 32)
+        for (int64_t i = 0; i < n; i++) memcpy(lane->rows + c * high + i * 32, lane->h + c * high + lane->order[g.begin + i] * 32, 32 * sizeof(Bf16));
     for (int64_t i = 0; i < n; i += block) {
         const int64_t rows = n - i < block ? n - i : block, at = g.begin + i;
-        tiles_product(rows, ld, C, lane->rows + i * C, C, p->f->head_out + step * out, out, false, lane->logits, ld);
+        tiles_slices_product(rows, ld, C, lane->rows + i * 32, high, p->f->head_out + step * out, out, false, lane->logits, ld);
         fused_xent(rows, ld, lane->logits, first, g.lo, g.hi, g.range != NULL ? g.range + 2 * at : NULL, lane->target + at, lane->weight + at, lane->logp + at,
-                   backward ? lane->dlogits + i * ld : NULL);
+                   backward ? lane->dlogits + i * 32 : NULL, high);
         if (!backward) continue;
-        tiles_product(rows, C, ld, lane->dlogits + i * ld, ld, p->f->head_in + step * 2 * TILES_TILE, in, false, lane->drows, C);
+        tiles_slices_product(rows, C, ld, lane->dlogits + i * 32, high, p->f->head_in + step * 2 * TILES_TILE, in, false, lane->drows, C);
         for (int64_t r = 0; r < rows; r++) memcpy(lane->dh + lane->order[at + r] * C, lane->drows + r * C, (size_t)C * sizeof(float));
     }
     if (!backward) return;
-    const int64_t turned = tiles_round(n) + TILES_STEP;
-    tiles_transpose(n, C, lane->rows, C, lane->turned, turned);
-    tiles_pair(n, ld, lane->dlogits, ld, lane->panels, tiles_stride(n));
-    tiles_product_blocks(C, ld, n, lane->turned, turned, lane->panels, tiles_stride(n), true, lane->head_sum + step * TILES_SQUARE, columns);
+    tiles_slices_transpose(n, C, lane->rows, high, lane->turned);
+    tiles_slices_pair(n, ld, lane->dlogits, high, lane->panels, tiles_stride(n));
+    tiles_slices_blocks(C, ld, n, lane->turned, C, lane->panels, tiles_stride(n), true, lane->head_sum + step * TILES_SQUARE, columns);
 }
 
 void fused_loss(const FusedPiece *p)

@@ -18,9 +18,9 @@ enum { BLOCK = 32, MAX_D = 256 };
 /* N: n rounded up, E: D rounded up, both to 32. */
 typedef struct Scratch {
     int64_t N, E;
-    Bf16 *k, *v, *q, *d;            /* (N,E) rows, zero past n and D */
+    Bf16 *k, *q;                    /* (N,E) rows, zero past n and D */
     Bf16 *kt, *vt, *kp, *vp;        /* panels of K^T, V^T, K, V */
-    Bf16 *qt, *dt;                  /* (E,N) rows of Q^T, dO^T */
+    Bf16 *qt, *dt;                  /* slices of Q^T, dO^T (E,N) */
     Bf16 *p, *ds, *pp, *dsp;        /* (BLOCK,N) rows; panels (N,N) of P and dS */
     float *s, *dp, *o;              /* (BLOCK,N), (BLOCK,N), (BLOCK,E) */
     float *dkt, *dvt, *turned;      /* (E,N), (E,N), (N,E) */
@@ -40,9 +40,7 @@ static int64_t carve(char *base, int64_t n, int64_t D, Scratch *s)
         at += ((int64_t)sizeof *s->field * (count) + 63) / 64 * 64;   \
     } while (0)
     TAKE(k, N * E);
-    TAKE(v, N * E);
     TAKE(q, N * E);
-    TAKE(d, N * E);
     TAKE(kt, N * E);
     TAKE(vt, N * E);
     TAKE(kp, N * E);
@@ -64,10 +62,10 @@ static int64_t carve(char *base, int64_t n, int64_t D, Scratch *s)
     return at;
 }
 
-int64_t fused_attention_scratch(const FusedAttention *a, int64_t n)
+int64_t fused_attention_scratch(int64_t n, int64_t D)
 {
     Scratch s;
-    return carve(NULL, n, a->D, &s);
+    return carve(NULL, n, D, &s);
 }
 
 /* --- rows of a head -------------------------------------------------------------------------------------------- */
@@ -91,6 +89,7 @@ LANES_INLINE void turn(int64_t D, const float *co, float sign, HeadRow *y)
     }
 }
 
+/* x: D numbers in a row. */
 LANES_INLINE void row_load(int64_t D, const Bf16 *x, HeadRow *y)
 {
     EACH_VECTOR(q, D)
@@ -109,6 +108,29 @@ LANES_INLINE void row_store(int64_t D, const HeadRow *y, Bf16 *x)
     }
 }
 
+/* The same from and to slices `slice` elements apart. */
+LANES_INLINE void row_gather(int64_t D, const Bf16 *x, int64_t slice, HeadRow *y)
+{
+    if (D <= 32) {
+        row_load(D, x, y);
+        return;
+    }
+    Bf16 whole[MAX_D];
+    for (int64_t c = 0; c < D; c += 32) memcpy(whole + c, x + c / 32 * slice, 32 * sizeof *x);
+    row_load(D, whole, y);
+}
+
+LANES_INLINE void row_scatter(int64_t D, const HeadRow *y, Bf16 *x, int64_t slice)
+{
+    if (D <= 32) {
+        row_store(D, y, x);
+        return;
+    }
+    Bf16 whole[MAX_D] = {0};
+    row_store(D, y, whole);
+    for (int64_t c = 0; c < D; c += 32) memcpy(x + c / 32 * slice, whole + c, 32 * sizeof *x);
+}
+
 /* 1 / rms of a row */
 LANES_INLINE float row_rms(int64_t D, const HeadRow *x, float eps)
 {
@@ -117,11 +139,11 @@ LANES_INLINE float row_rms(int64_t D, const HeadRow *x, float eps)
     return 1 / sqrtf(lanes_sum(sum) / (float)D + eps);
 }
 
-LANES_INLINE void rows_in(int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, int64_t ldx, const float *w, Bf16 *out, int64_t E)
+LANES_INLINE void rows_in(int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, const float *w, Bf16 *out, int64_t E)
 {
-    for (int64_t t = 0; t < n; t++, x += ldx, out += E) {
+    for (int64_t t = 0; t < n; t++, x += 32, out += E) {
         HeadRow y;
-        row_load(D, x, &y);
+        row_gather(D, x, 32 * a->height, &y);
         if (w != NULL) {
             const __m512 r = _mm512_set1_ps(row_rms(D, &y, a->eps));
             EACH_VECTOR(q, D)
@@ -136,27 +158,17 @@ LANES_INLINE void rows_in(int64_t D, const FusedAttention *a, int64_t n, const i
 }
 
 /* Queries or keys of a head, ready for the product; rows past n and columns past D zero. */
-LANES_TARGET static void head_in(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, int64_t ldx, const float *w, Bf16 *out, const Scratch *s)
+LANES_TARGET static void head_in(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, const float *w, Bf16 *out, const Scratch *s)
 {
     memset(out + n * s->E, 0, (size_t)((s->N - n) * s->E) * sizeof *out);
     if (a->D == 32) {
-        rows_in(32, a, n, pos, x, ldx, w, out, 32);
+        rows_in(32, a, n, pos, x, w, out, 32);
     } else if (a->D == 64) {
-        rows_in(64, a, n, pos, x, ldx, w, out, 64);
+        rows_in(64, a, n, pos, x, w, out, 64);
     } else {
         for (int64_t t = 0; t < n; t++) memset(out + t * s->E + a->D, 0, (size_t)(s->E - a->D) * sizeof *out);
-        rows_in(a->D, a, n, pos, x, ldx, w, out, s->E);
+        rows_in(a->D, a, n, pos, x, w, out, s->E);
     }
-}
-
-/* Values or output gradients of a head: as they are, padded with zeros. */
-static void head_copy(int64_t n, int64_t D, const Bf16 *x, int64_t ldx, Bf16 *out, const Scratch *s)
-{
-    for (int64_t t = 0; t < n; t++) {
-        memcpy(out + t * s->E, x + t * ldx, (size_t)D * sizeof *out);
-        memset(out + t * s->E + D, 0, (size_t)(s->E - D) * sizeof *out);
-    }
-    memset(out + n * s->E, 0, (size_t)((s->N - n) * s->E) * sizeof *out);
 }
 
 /* dw += y x r and y := r w y - k x, the gradient through the norm, for one half of a row */
@@ -167,10 +179,9 @@ LANES_INLINE __m512 norm_back(__mmask16 mask, __m512 y, __m512 x, __m512 r, __m5
     return _mm512_fnmadd_ps(k, x, _mm512_mul_ps(yr, _mm512_maskz_loadu_ps(mask, w)));
 }
 
-LANES_INLINE void rows_back(int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x, int64_t ldx, const float *w,
-                            float *dw, Bf16 *dx)
+LANES_INLINE void rows_back(int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x, const float *w, float *dw, Bf16 *dx)
 {
-    for (int64_t t = 0; t < n; t++, g += ldg, x += ldx, dx += ldx) {
+    for (int64_t t = 0; t < n; t++, g += ldg, x += 32, dx += 32) {
         HeadRow y, raw;
         EACH_VECTOR(q, D)
         {
@@ -179,7 +190,7 @@ LANES_INLINE void rows_back(int64_t D, const FusedAttention *a, int64_t n, const
         }
         turn(D, a->rope + pos[t] * D, -1, &y);
         if (w != NULL) {
-            row_load(D, x, &raw);
+            row_gather(D, x, 32 * a->height, &raw);
             __m512 sum = _mm512_setzero_ps();
             EACH_VECTOR(q, D)
             {
@@ -194,20 +205,19 @@ LANES_INLINE void rows_back(int64_t D, const FusedAttention *a, int64_t n, const
                 y.hi[q] = norm_back(MASK(q, D), y.hi[q], raw.hi[q], rr, k, w + D / 2 + 16 * q, dw + D / 2 + 16 * q);
             }
         }
-        row_store(D, &y, dx);
+        row_scatter(D, &y, dx, 32 * a->height);
     }
 }
 
 /* Gradients of n rows of queries or keys, back through rotation and norm; x: the rows as they came. */
-LANES_TARGET static void head_back(const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x, int64_t ldx, const float *w, float *dw,
-                      Bf16 *dx)
+LANES_TARGET static void head_back(const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x, const float *w, float *dw, Bf16 *dx)
 {
     if (a->D == 32) {
-        rows_back(32, a, n, pos, g, ldg, x, ldx, w, dw, dx);
+        rows_back(32, a, n, pos, g, ldg, x, w, dw, dx);
     } else if (a->D == 64) {
-        rows_back(64, a, n, pos, g, ldg, x, ldx, w, dw, dx);
+        rows_back(64, a, n, pos, g, ldg, x, w, dw, dx);
     } else {
-        rows_back(a->D, a, n, pos, g, ldg, x, ldx, w, dw, dx);
+        rows_back(a->D, a, n, pos, g, ldg, x, w, dw, dx);
     }
 }
 
@@ -231,15 +241,14 @@ LANES_TARGET static float softmax_row(int64_t t, int64_t wide, float scale, cons
     return total;
 }
 
-LANES_TARGET static void scaled_row(int64_t D, const float *x, float factor, Bf16 *y)
+/* E numbers of a row, times factor, to slices. */
+LANES_TARGET static void scaled_row(int64_t E, const float *x, float factor, Bf16 *y, int64_t slice)
 {
-    for (int64_t c = 0; c < D; c += 16) {
-        const __mmask16 mask = lanes_of(D - c);
-        lanes_store_some(mask, y + c, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + c), _mm512_set1_ps(factor)));
-    }
+    const __m512 f = _mm512_set1_ps(factor);
+    for (int64_t c = 0; c < E; c += 32, y += slice) lanes_store_32(y, _mm512_mul_ps(_mm512_loadu_ps(x + c), f), _mm512_mul_ps(_mm512_loadu_ps(x + c + 16), f));
 }
 
-static void forward_head(const FusedAttention *a, int64_t n, int64_t h, Bf16 *out, int64_t ldo, float *lse, const Scratch *s)
+static void forward_head(const FusedAttention *a, int64_t n, int64_t h, Bf16 *out, float *lse, const Scratch *s)
 {
     const int64_t N = s->N, E = s->E;
     for (int64_t i0 = 0; i0 < n; i0 += BLOCK) {
@@ -248,25 +257,25 @@ static void forward_head(const FusedAttention *a, int64_t n, int64_t h, Bf16 *ou
         tiles_product(BLOCK, wide, a->D, s->q + i0 * E, E, s->kt, tiles_stride(a->D), false, s->s, N);
         for (int64_t i = 0; i < rows; i++) inverse[i] = 1 / softmax_row(i0 + i, wide, a->scale, s->s + i * N, s->p + i * N, &lse[(i0 + i) * a->H + h]);
         for (int64_t i = rows; i < BLOCK; i++) memset(s->p + i * N, 0, (size_t)wide * sizeof *s->p);
-        tiles_product(BLOCK, a->D, wide, s->p, N, s->vp, tiles_stride(N), false, s->o, E);
-        for (int64_t i = 0; i < rows; i++) scaled_row(a->D, s->o + i * E, inverse[i], out + (i0 + i) * ldo + h * a->D);
+        tiles_product(BLOCK, E, wide, s->p, N, s->vp, tiles_stride(N), false, s->o, E);
+        for (int64_t i = 0; i < rows; i++) scaled_row(E, s->o + i * E, inverse[i], out + (i0 + i) * 32, 32 * a->height);
     }
 }
 
-void fused_attention(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *qkv, int64_t ldqkv, Bf16 *out, int64_t ldo, float *lse, void *scratch)
+void fused_attention(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *qkv, Bf16 *out, float *lse, void *scratch)
 {
     REQUIRE(a->D <= MAX_D && a->D % 2 == 0 && a->H % a->Hkv == 0, "%lld heads of %lld", (long long)a->H, (long long)a->D);
     Scratch s;
     carve(scratch, n, a->D, &s);
-    const int64_t D = a->D, group = a->H / a->Hkv;
+    const int64_t D = a->D, group = a->H / a->Hkv, head = s.E * a->height; /* elements of a head's slices */
     for (int64_t g = 0; g < a->Hkv; g++) {
-        const Bf16 *k = qkv + (a->H + g) * D, *v = k + a->Hkv * D;
-        head_in(a, n, pos, k, ldqkv, a->kn, s.k, &s);
+        const Bf16 *k = qkv + (a->H + g) * head, *v = k + a->Hkv * head;
+        head_in(a, n, pos, k, a->kn, s.k, &s);
         tiles_pair_transposed(D, s.N, s.k, s.E, s.kt, tiles_stride(D));
-        tiles_pair(n, D, v, ldqkv, s.vp, tiles_stride(s.N));
+        tiles_slices_pair(n, D, v, a->height, s.vp, tiles_stride(s.N));
         for (int64_t h = g * group; h < (g + 1) * group; h++) {
-            head_in(a, n, pos, qkv + h * D, ldqkv, a->qn, s.q, &s);
-            forward_head(a, n, h, out, ldo, lse, &s);
+            head_in(a, n, pos, qkv + h * head, a->qn, s.q, &s);
+            forward_head(a, n, h, out + h * head, lse, &s);
         }
     }
 }
@@ -285,27 +294,27 @@ LANES_TARGET static void backward_row(int64_t t, int64_t wide, float scale, floa
     }
 }
 
-LANES_TARGET static void deltas(int64_t n, int64_t D, const Bf16 *out, const Bf16 *dout, int64_t ld, float *delta)
+LANES_TARGET static void deltas(int64_t n, int64_t E, const Bf16 *out, const Bf16 *dout, int64_t slice, float *delta)
 {
-    for (int64_t t = 0; t < n; t++, out += ld, dout += ld) {
+    for (int64_t t = 0; t < n; t++, out += 32, dout += 32) {
         __m512 sum = _mm512_setzero_ps();
-        for (int64_t c = 0; c < D; c += 16) {
-            const __mmask16 mask = lanes_of(D - c);
-            sum = _mm512_fmadd_ps(lanes_load_some(mask, out + c), lanes_load_some(mask, dout + c), sum);
+        for (int64_t c = 0; c < E; c += 16) {
+            const int64_t at = c / 32 * slice + c % 32;
+            sum = _mm512_fmadd_ps(lanes_load(out + at), lanes_load(dout + at), sum);
         }
         delta[t] = lanes_sum(sum);
     }
 }
 
-/* One query head: its dqkv rows; dkt and dvt, or additions to them. */
-static void backward_head(const FusedAttention *a, int64_t n, const int32_t *pos, int64_t h, const Bf16 *qkv, int64_t ldqkv, const float *lse, Bf16 *dqkv, float *dqn,
+/* One query head: its gradients dq; dkt and dvt, or additions to them. q, dout: its rows. */
+static void backward_head(const FusedAttention *a, int64_t n, const int32_t *pos, int64_t h, const Bf16 *q, const Bf16 *dout, const float *lse, Bf16 *dq, float *dqn,
                           bool add, const Scratch *s)
 {
     const int64_t N = s->N, E = s->E, D = a->D, stride = tiles_stride(N);
     for (int64_t i0 = 0; i0 < n; i0 += BLOCK) {
         const int64_t wide = i0 + BLOCK, rows = n - i0 < BLOCK ? n - i0 : BLOCK;
         tiles_product(BLOCK, wide, D, s->q + i0 * E, E, s->kt, tiles_stride(D), false, s->s, N);
-        tiles_product(BLOCK, wide, D, s->d + i0 * E, E, s->vt, tiles_stride(D), false, s->dp, N);
+        tiles_slices_product(BLOCK, wide, D, dout + i0 * 32, a->height, s->vt, tiles_stride(D), false, s->dp, N);
         for (int64_t i = 0; i < rows; i++) {
             const int64_t t = i0 + i;
             backward_row(t, wide, a->scale, lse[t * a->H + h], s->delta[t], s->s + i * N, s->dp + i * N, s->p + i * N, s->ds + i * N);
@@ -313,40 +322,39 @@ static void backward_head(const FusedAttention *a, int64_t n, const int32_t *pos
         tiles_pair(rows, wide, s->p, N, s->pp + i0 / BLOCK * 2 * TILES_TILE, stride);
         tiles_pair(rows, wide, s->ds, N, s->dsp + i0 / BLOCK * 2 * TILES_TILE, stride);
         tiles_product(BLOCK, D, wide, s->ds, N, s->kp, stride, false, s->o, E);
-        head_back(a, rows, pos + i0, s->o, E, qkv + i0 * ldqkv + h * D, ldqkv, a->qn, dqn, dqkv + i0 * ldqkv + h * D);
+        head_back(a, rows, pos + i0, s->o, E, q + i0 * 32, a->qn, dqn, dq + i0 * 32);
     }
     for (int64_t j = 0; j < n; j += BLOCK) {
         const int64_t at = j / BLOCK * (stride + 2 * TILES_TILE);
-        tiles_product(E, BLOCK, N - j, s->dt + j, N, s->pp + at, stride, add, s->dvt + j, N);
-        tiles_product(E, BLOCK, N - j, s->qt + j, N, s->dsp + at, stride, add, s->dkt + j, N);
+        tiles_slices_product(E, BLOCK, N - j, s->dt + j * E, E, s->pp + at, stride, add, s->dvt + j, N);
+        tiles_slices_product(E, BLOCK, N - j, s->qt + j * E, E, s->dsp + at, stride, add, s->dkt + j, N);
     }
 }
 
-void fused_attention_bwd(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *qkv, int64_t ldqkv, const Bf16 *out, const Bf16 *dout, int64_t ldo,
-                         const float *lse, Bf16 *dqkv, float *dqn, float *dkn, void *scratch)
+void fused_attention_bwd(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *qkv, const Bf16 *out, const Bf16 *dout, const float *lse, Bf16 *dqkv,
+                         float *dqn, float *dkn, void *scratch)
 {
     Scratch s;
     carve(scratch, n, a->D, &s);
-    const int64_t D = a->D, N = s.N, E = s.E, group = a->H / a->Hkv;
+    const int64_t D = a->D, N = s.N, E = s.E, group = a->H / a->Hkv, slice = 32 * a->height, head = E * a->height;
     for (int64_t g = 0; g < a->Hkv; g++) {
-        const Bf16 *k = qkv + (a->H + g) * D, *v = k + a->Hkv * D;
-        Bf16 *dk = dqkv + (a->H + g) * D, *dv = dk + a->Hkv * D;
-        head_in(a, n, pos, k, ldqkv, a->kn, s.k, &s);
-        head_copy(n, D, v, ldqkv, s.v, &s);
+        const Bf16 *k = qkv + (a->H + g) * head, *v = k + a->Hkv * head;
+        Bf16 *dk = dqkv + (a->H + g) * head, *dv = dk + a->Hkv * head;
+        head_in(a, n, pos, k, a->kn, s.k, &s);
         tiles_pair_transposed(D, N, s.k, E, s.kt, tiles_stride(D));
-        tiles_pair_transposed(D, N, s.v, E, s.vt, tiles_stride(D));
+        for (int64_t c = 0; c < E; c += 32) tiles_pair_transposed(32, n, v + c * a->height, 32, s.vt + c / 32 * 2 * TILES_TILE, tiles_stride(D));
         tiles_pair(N, D, s.k, E, s.kp, tiles_stride(N));
         for (int64_t h = g * group; h < (g + 1) * group; h++) {
-            head_in(a, n, pos, qkv + h * D, ldqkv, a->qn, s.q, &s);
-            head_copy(n, D, dout + h * D, ldo, s.d, &s);
-            tiles_transpose(N, D, s.q, E, s.qt, N);
-            tiles_transpose(N, D, s.d, E, s.dt, N);
-            deltas(n, D, out + h * D, dout + h * D, ldo, s.delta);
-            backward_head(a, n, pos, h, qkv, ldqkv, lse, dqkv, dqn, h > g * group, &s);
+            head_in(a, n, pos, qkv + h * head, a->qn, s.q, &s);
+            for (int64_t t = 0; t < N; t += 32)
+                for (int64_t c = 0; c < E; c += 32) tiles_transpose(32, 32, s.q + t * E + c, E, s.qt + t * E + c * 32, 32);
+            tiles_slices_transpose(n, E, dout + h * head, a->height, s.dt);
+            deltas(n, E, out + h * head, dout + h * head, slice, s.delta);
+            backward_head(a, n, pos, h, qkv + h * head, dout + h * head, lse, dqkv + h * head, dqn, h > g * group, &s);
         }
         tiles_transpose_f32(E, N, s.dkt, N, s.turned, E);
-        head_back(a, n, pos, s.turned, E, k, ldqkv, a->kn, dkn, dk);
+        head_back(a, n, pos, s.turned, E, k, a->kn, dkn, dk);
         tiles_transpose_f32(E, N, s.dvt, N, s.turned, E);
-        for (int64_t t = 0; t < n; t++) scaled_row(D, s.turned + t * E, 1, dv + t * ldqkv);
+        for (int64_t t = 0; t < n; t++) scaled_row(E, s.turned + t * E, 1, dv + t * 32, slice);
     }
 }

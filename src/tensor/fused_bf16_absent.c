@@ -4,15 +4,15 @@
 
 #define NONE REQUIRE(false, "the fused step without tile registers")
 
-void fused_norm(int64_t T, int64_t C, const float *x, const float *w, float eps, float *r, Bf16 *h)
+void fused_norm(int64_t T, int64_t C, const float *x, const float *w, float eps, float *r, Bf16 *h, int64_t height)
 {
-    (void)T, (void)C, (void)x, (void)w, (void)eps, (void)r, (void)h;
+    (void)height, (void)T, (void)C, (void)x, (void)w, (void)eps, (void)r, (void)h;
     NONE;
 }
 
-void fused_norm_again(int64_t T, int64_t C, const float *x, const float *w, const float *r, Bf16 *h)
+void fused_norm_again(int64_t T, int64_t C, const float *x, const float *w, const float *r, Bf16 *h, int64_t height)
 {
-    (void)T, (void)C, (void)x, (void)w, (void)r, (void)h;
+    (void)height, (void)T, (void)C, (void)x, (void)w, (void)r, (void)h;
     NONE;
 }
 
@@ -34,27 +34,27 @@ SQUARE(fused_swiglu)
 SQUARE(fused_swiglu_bwd)
 
 void fused_xent(int64_t n, int64_t ld, float *logits, int64_t first, int64_t lo, int64_t hi, const int32_t *range, const int32_t *target, const float *weight,
-                float *logp, Bf16 *d)
+                float *logp, Bf16 *d, int64_t height)
 {
-    (void)n, (void)ld, (void)logits, (void)first, (void)lo, (void)hi, (void)range, (void)target, (void)weight, (void)logp, (void)d;
+    (void)height, (void)n, (void)ld, (void)logits, (void)first, (void)lo, (void)hi, (void)range, (void)target, (void)weight, (void)logp, (void)d;
     NONE;
 }
 
-int64_t fused_attention_scratch(const FusedAttention *a, int64_t n)
+int64_t fused_attention_scratch(int64_t n, int64_t D)
 {
-    (void)a, (void)n;
+    (void)n, (void)D;
     return 0;
 }
 
-void fused_attention(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *qkv, int64_t ldqkv, Bf16 *out, int64_t ldo, float *lse, void *scratch)
+void fused_attention(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *qkv, Bf16 *out, float *lse, void *scratch)
 {
-    (void)a, (void)n, (void)pos, (void)qkv, (void)ldqkv, (void)out, (void)ldo, (void)lse, (void)scratch;
+    (void)a, (void)n, (void)pos, (void)qkv, (void)out, (void)lse, (void)scratch;
     NONE;
 }
 
-void fused_attention_bwd(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *qkv, int64_t ldqkv, const Bf16 *out, const Bf16 *dout, int64_t ldo,
-                         const float *lse, Bf16 *dqkv, float *dqn, float *dkn, void *scratch)
+void fused_attention_bwd(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *qkv, const Bf16 *out, const Bf16 *dout, const float *lse, Bf16 *dqkv,
+                         float *dqn, float *dkn, void *scratch)
 {
-    (void)a, (void)n, (void)pos, (void)qkv, (void)ldqkv, (void)out, (void)dout, (void)ldo, (void)lse, (void)dqkv, (void)dqn, (void)dkn, (void)scratch;
+    (void)a, (void)n, (void)pos, (void)qkv, (void)out, (void)dout, (void)lse, (void)dqkv, (void)dqn, (void)dkn, (void)scratch;
     NONE;
 }

@@ -20,27 +20,27 @@ LANES_TARGET static float square_sum(int64_t C, const float *x)
     return lanes_sum(_mm512_add_ps(a, b));
 }
 
-LANES_TARGET static void norm_row(int64_t C, const float *x, const float *w, float r, Bf16 *h)
+LANES_TARGET static void norm_row(int64_t C, const float *x, const float *w, float r, Bf16 *h, int64_t height)
 {
     const __m512 rr = _mm512_set1_ps(r);
     for (int64_t c = 0; c < C; c += 32) {
         const __m512 low = _mm512_mul_ps(_mm512_loadu_ps(w + c), _mm512_mul_ps(_mm512_loadu_ps(x + c), rr));
         const __m512 high = _mm512_mul_ps(_mm512_loadu_ps(w + c + 16), _mm512_mul_ps(_mm512_loadu_ps(x + c + 16), rr));
-        lanes_store_32(h + c, low, high);
+        lanes_store_32(h + c * height, low, high);
     }
 }
 
-void fused_norm(int64_t T, int64_t C, const float *x, const float *w, float eps, float *r, Bf16 *h)
+void fused_norm(int64_t T, int64_t C, const float *x, const float *w, float eps, float *r, Bf16 *h, int64_t height)
 {
-    for (int64_t t = 0; t < T; t++, x += C, h += C) {
+    for (int64_t t = 0; t < T; t++, x += C, h += 32) {
         r[t] = 1 / sqrtf(square_sum(C, x) / (float)C + eps);
-        norm_row(C, x, w, r[t], h);
+        norm_row(C, x, w, r[t], h, height);
     }
 }
 
-void fused_norm_again(int64_t T, int64_t C, const float *x, const float *w, const float *r, Bf16 *h)
+void fused_norm_again(int64_t T, int64_t C, const float *x, const float *w, const float *r, Bf16 *h, int64_t height)
 {
-    for (int64_t t = 0; t < T; t++, x += C, h += C) norm_row(C, x, w, r[t], h);
+    for (int64_t t = 0; t < T; t++, x += C, h += 32) norm_row(C, x, w, r[t], h, height);
 }
 
 LANES_TARGET void fused_norm_bwd(int64_t T, int64_t C, const float *x, const float *w, const float *r, const float *dh, bool add, float *dx, float *dw)
@@ -64,8 +64,8 @@ LANES_TARGET void fused_norm_bwd(int64_t T, int64_t C, const float *x, const flo
 LANES_TARGET void fused_store(void *store, int64_t i, int64_t j, const float *c)
 {
     const FusedStore *s = store;
-    Bf16 *y = s->y + i * s->ld + j;
-    for (int r = 0; r < 32; r++, c += 32, y += s->ld) lanes_store_32(y, _mm512_load_ps(c), _mm512_load_ps(c + 16));
+    Bf16 *y = s->y + j * s->height + i * 32;
+    for (int r = 0; r < 32; r++, c += 32, y += 32) lanes_store_32(y, _mm512_load_ps(c), _mm512_load_ps(c + 16));
 }
 
 LANES_TARGET void fused_residual(void *residual, int64_t i, int64_t j, const float *c)
@@ -82,8 +82,8 @@ LANES_TARGET void fused_residual(void *residual, int64_t i, int64_t j, const flo
 LANES_TARGET void fused_swiglu(void *swiglu, int64_t i, int64_t j, const float *c)
 {
     const FusedSwiglu *s = swiglu;
-    Bf16 *gu = s->gu + i * 2 * s->F + j, *act = s->act + i * s->F + j / 2;
-    for (int r = 0; r < 32; r++, c += 32, gu += 2 * s->F, act += s->F) {
+    Bf16 *gu = s->gu + j * s->height + i * 32, *act = s->act + j / 64 * 32 * s->height + i * 32 + j / 2 % 32;
+    for (int r = 0; r < 32; r++, c += 32, gu += 32, act += 32) {
         const __m512 g = _mm512_load_ps(c), u = _mm512_load_ps(c + 16);
         lanes_store_32(gu, g, u);
         lanes_store(act, _mm512_mul_ps(_mm512_mul_ps(g, lanes_sigmoid(g)), u));
@@ -94,13 +94,15 @@ LANES_TARGET void fused_swiglu_bwd(void *swiglu, int64_t i, int64_t j, const flo
 {
     const FusedSwiglu *s = swiglu;
     const __m512 one = _mm512_set1_ps(1.0f);
-    for (int r = 0; r < 32; r++) {
-        const int64_t at = (i + r) * 2 * s->F + 2 * j;
+    const Bf16 *gu = s->gu + 2 * j * s->height + i * 32;
+    Bf16 *dgu = s->dgu + 2 * j * s->height + i * 32, *act = s->act + j * s->height + i * 32;
+    for (int r = 0; r < 32; r++, gu += 32, dgu += 32, act += 32) {
         for (int half = 0; half < 2; half++, c += 16) {
-            const __m512 g = lanes_load(s->gu + at + 32 * half), u = lanes_load(s->gu + at + 32 * half + 16), d = _mm512_load_ps(c);
+            const Bf16 *own = gu + half * 32 * s->height;
+            const __m512 g = lanes_load(own), u = lanes_load(own + 16), d = _mm512_load_ps(c);
             const __m512 sigmoid = lanes_sigmoid(g), silu = _mm512_mul_ps(g, sigmoid), slope = _mm512_fmadd_ps(silu, _mm512_sub_ps(one, sigmoid), sigmoid);
-            lanes_store(s->act + (i + r) * s->F + j + 16 * half, _mm512_mul_ps(silu, u));
-            lanes_store_32(s->dgu + at + 32 * half, _mm512_mul_ps(_mm512_mul_ps(d, u), slope), _mm512_mul_ps(d, silu));
+            lanes_store(act + 16 * half, _mm512_mul_ps(silu, u));
+            lanes_store_32(dgu + half * 32 * s->height, _mm512_mul_ps(_mm512_mul_ps(d, u), slope), _mm512_mul_ps(d, silu));
         }
     }
 }
@@ -124,17 +126,18 @@ LANES_TARGET static float exponentials(int64_t n, float *x, float *max)
     return lanes_sum(sum);
 }
 
-LANES_TARGET static void scaled(int64_t n, const float *x, float factor, Bf16 *y)
+/* y, a row in slices: x[j] * factor for j in [from,to), 0 in the rest of [0,n). */
+LANES_TARGET static void scaled(int64_t n, int64_t from, int64_t to, const float *x, float factor, Bf16 *y, int64_t height)
 {
     const __m512 f = _mm512_set1_ps(factor);
-    for (int64_t j = 0; j < n; j += 16) {
-        const __mmask16 mask = lanes_of(n - j);
-        lanes_store_some(mask, y + j, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + j), f));
+    for (int64_t j = 0; j < n; j += 32) {
+        const __mmask16 low = (__mmask16)(lanes_of(to - j) & ~lanes_of(from - j)), high = (__mmask16)(lanes_of(to - j - 16) & ~lanes_of(from - j - 16));
+        lanes_store_32(y + j * height, _mm512_mul_ps(_mm512_maskz_loadu_ps(low, x + j), f), _mm512_mul_ps(_mm512_maskz_loadu_ps(high, x + j + 16), f));
     }
 }
 
 void fused_xent(int64_t n, int64_t ld, float *logits, int64_t first, int64_t lo, int64_t hi, const int32_t *range, const int32_t *target, const float *weight,
-                float *logp, Bf16 *d)
+                float *logp, Bf16 *d, int64_t height)
 {
     for (int64_t i = 0; i < n; i++, logits += ld) {
         const int64_t from = (range != NULL ? range[2 * i] : lo) - first, to = (range != NULL ? range[2 * i + 1] : hi) - first, at = target[i] - first;
@@ -142,10 +145,7 @@ void fused_xent(int64_t n, int64_t ld, float *logits, int64_t first, int64_t lo,
         const float own = logits[at], sum = exponentials(to - from, logits + from, &max);
         logp[i] = own - max - logf(sum);
         if (d == NULL) continue;
-        Bf16 *out = d + i * ld;
-        memset(out, 0, (size_t)from * sizeof *out);
-        scaled(to - from, logits + from, weight[i] / sum, out + from);
-        memset(out + to, 0, (size_t)(ld - to) * sizeof *out);
-        out[at] = tiles_bf16(logits[at] * (weight[i] / sum) - weight[i]);
+        scaled(ld, from, to, logits, weight[i] / sum, d + i * 32, height);
+        d[at / 32 * 32 * height + i * 32 + at % 32] = tiles_bf16(logits[at] * (weight[i] / sum) - weight[i]);
     }
 }

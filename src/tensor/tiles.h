@@ -7,6 +7,8 @@
  *   panels  op(B) (k,n) in panels of 32 columns; of a panel, step s is two tiles (columns 0-15, 16-31), each 16 pairs of rows x 16 columns x 2:
  *           element (p,j) of op(B): panels[j/32 * stride + (p/32*2 + j%32/16) * 512 + p%32/2 * 32 + j%16 * 2 + p%2]
  *           zero past k and n. tiles_panels gives their size, tiles_stride the elements between panels.
+ *   slices  (m,k) bfloat16 in slices of 32 columns, each contiguous: element (i,p): slices[p/32 * height*32 + i*32 + p%32], height at least m rounded up to 32.
+ *           A tile of it is one piece of memory, and so is a square that a product writes: what training keeps between products.
  *   blocks  (m,n) float in squares of 32 x 32, each contiguous and row-major, squares in row-major order: sums over many products (weight gradients).
  */
 #ifndef DIGR_TENSOR_TILES_H
@@ -66,20 +68,31 @@ void tiles_transpose(int64_t k, int64_t m, const Bf16 *X, int64_t ldx, Bf16 *out
 /* tiles_transpose_f32 -- out[j*ldo + i] = x[i*ldx + j], (m,n) both multiples of 16. */
 void tiles_transpose_f32(int64_t m, int64_t n, const float *x, int64_t ldx, float *out, int64_t ldo);
 
+/* --- slices ---------------------------------------------------------------------------------------------------- */
+
+/* tiles_slices -- float (m,k), k a multiple of 32, to slices. */
+void tiles_slices(int64_t m, int64_t k, const float *x, int64_t ldx, Bf16 *out, int64_t height);
+/* tiles_slices_pair -- B (k,n) in slices of `height`, to panels, as tiles_pair. n is rounded up to 32: what lies there goes along. */
+void tiles_slices_pair(int64_t k, int64_t n, const Bf16 *B, int64_t height, Bf16 *panels, int64_t stride);
+/* tiles_slices_transpose -- X (k,m) in slices of `height` to slices of X^T (m,k), as high as m rounded up to 32. Columns from k on become zero. */
+void tiles_slices_transpose(int64_t k, int64_t m, const Bf16 *X, int64_t height, Bf16 *out);
+/* The products below with A (m,k) in slices. */
+void tiles_slices_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t height, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc);
+typedef void TilesKeep(void *arg, int64_t i, int64_t j, const float *c); /* see tiles_product_each */
+void tiles_slices_each(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t height, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg);
+void tiles_slices_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t height, const Bf16 *panels, int64_t stride, bool add, float *blocks, int64_t columns);
+
 /* --- products: A rows (m,k), B panels (k,n) -------------------------------------------------------------------- */
 
 /* tiles_product -- C (m,n) = A B, or += with `add`; C has room up to m and n rounded up to 32, where it is overwritten. */
 void tiles_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc);
-/* tiles_product_blocks -- the same into blocks, of which `columns` squares make a row. */
-void tiles_product_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *blocks,
-                          int64_t columns);
 /* tiles_product_each -- every 32 x 32 square c (row-major) of A B goes to keep(arg, i, j, c), where (i,j) is its first element; squares of one panel one after
  * another. What keep does with rows past m and columns past n is its own affair. */
-typedef void TilesKeep(void *arg, int64_t i, int64_t j, const float *c);
 void tiles_product_each(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg);
 
-/* tiles_blocks_add -- y (m,n) += blocks (m,n); transposed: y (n,m) += blocks^T. */
-void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, float *y, int64_t ldy);
+/* tiles_slices_blocks -- the product into blocks, of which `columns` squares make a row.
+ * tiles_blocks_add -- y (m,n) += blocks (m,n); transposed: y (n,m) += blocks^T. */
+void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, int64_t columns, float *y, int64_t ldy);
 /* tiles_blocks_add_paired -- blocks (m,2n) whose every 32 columns are 16 of one matrix, then 16 of another: first (n,m) += the ones transposed, second (n,m) +=
  * the others. n is a multiple of 16. */
 void tiles_blocks_add_paired(int64_t m, int64_t n, const float *blocks, float *first, float *second, int64_t ldy);

@@ -63,22 +63,15 @@ void tiles_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, 
     NONE;
 }
 
-void tiles_product_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *blocks,
-                          int64_t columns)
-{
-    (void)m, (void)n, (void)k, (void)A, (void)lda, (void)panels, (void)stride, (void)add, (void)blocks, (void)columns;
-    NONE;
-}
-
 void tiles_product_each(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg)
 {
     (void)m, (void)n, (void)k, (void)A, (void)lda, (void)panels, (void)stride, (void)keep, (void)arg;
     NONE;
 }
 
-void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, float *y, int64_t ldy)
+void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, int64_t columns, float *y, int64_t ldy)
 {
-    (void)transposed, (void)m, (void)n, (void)blocks, (void)y, (void)ldy;
+    (void)transposed, (void)m, (void)n, (void)blocks, (void)columns, (void)y, (void)ldy;
     NONE;
 }
 
@@ -95,5 +88,41 @@ void tiles_open(void)
 
 void tiles_close(void)
 {
+    NONE;
+}
+
+void tiles_slices(int64_t m, int64_t k, const float *x, int64_t ldx, Bf16 *out, int64_t height)
+{
+    (void)m, (void)k, (void)x, (void)ldx, (void)out, (void)height;
+    NONE;
+}
+
+void tiles_slices_pair(int64_t k, int64_t n, const Bf16 *B, int64_t height, Bf16 *panels, int64_t stride)
+{
+    (void)k, (void)n, (void)B, (void)height, (void)panels, (void)stride;
+    NONE;
+}
+
+void tiles_slices_transpose(int64_t k, int64_t m, const Bf16 *X, int64_t height, Bf16 *out)
+{
+    (void)k, (void)m, (void)X, (void)height, (void)out;
+    NONE;
+}
+
+void tiles_slices_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t height, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc)
+{
+    (void)m, (void)n, (void)k, (void)A, (void)height, (void)panels, (void)stride, (void)add, (void)C, (void)ldc;
+    NONE;
+}
+
+void tiles_slices_each(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t height, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg)
+{
+    (void)m, (void)n, (void)k, (void)A, (void)height, (void)panels, (void)stride, (void)keep, (void)arg;
+    NONE;
+}
+
+void tiles_slices_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t height, const Bf16 *panels, int64_t stride, bool add, float *blocks, int64_t columns)
+{
+    (void)m, (void)n, (void)k, (void)A, (void)height, (void)panels, (void)stride, (void)add, (void)blocks, (void)columns;
     NONE;
 }

@@ -204,6 +204,26 @@ TILES_TARGET void tiles_transpose_f32(int64_t m, int64_t n, const float *x, int6
     }
 }
 
+/* --- slices ---------------------------------------------------------------------------------------------------- */
+
+TILES_TARGET void tiles_slices(int64_t m, int64_t k, const float *x, int64_t ldx, Bf16 *out, int64_t height)
+{
+    for (int64_t i = 0; i < m; i++, x += ldx, out += 32)
+        for (int64_t p = 0; p < k; p += 32) _mm512_storeu_si512(out + p * height, round_32(x + p, 32));
+}
+
+void tiles_slices_pair(int64_t k, int64_t n, const Bf16 *B, int64_t height, Bf16 *panels, int64_t stride)
+{
+    for (int64_t j = 0; j < n; j += 32) tiles_pair(k, 32, B + j * height, 32, panels + j / 32 * stride, stride);
+}
+
+void tiles_slices_transpose(int64_t k, int64_t m, const Bf16 *X, int64_t height, Bf16 *out)
+{
+    const int64_t high = tiles_round(m);
+    for (int64_t p = 0; p < k; p += 32)
+        for (int64_t i = 0; i < m; i += 32) tiles_transpose(k - p < 32 ? k - p : 32, 32, X + i * height + p * 32, 32, out + p * high + i * 32, 32);
+}
+
 /* --- products -------------------------------------------------------------------------------------------------- */
 
 /* Eight tiles of 16 rows of 64 bytes. */
@@ -230,13 +250,16 @@ TILES_TARGET void tiles_close(void)
     if (--n_open == 0) _tile_release();
 }
 
+/* A left factor: elements between its rows, and between its steps. */
+typedef struct Left { const Bf16 *a; int64_t row, step; } Left;
+
 /* Tiles 0 to 3 += 32 rows of A times a panel. */
-TILES_INLINE void steps(int64_t n, const Bf16 *a, int64_t lda, const Bf16 *b)
+TILES_INLINE void steps(int64_t n, const Bf16 *a, int64_t row, int64_t step, const Bf16 *b)
 {
-    for (int64_t s = 0; s < n; s++, a += TILES_STEP, b += 2 * TILES_TILE) {
-        _tile_loadd(4, a, lda * 2);
+    for (int64_t s = 0; s < n; s++, a += step, b += 2 * TILES_TILE) {
+        _tile_loadd(4, a, row * 2);
         _tile_loadd(6, b, 64);
-        _tile_loadd(5, a + 16 * lda, lda * 2);
+        _tile_loadd(5, a + 16 * row, row * 2);
         _tile_loadd(7, b + TILES_TILE, 64);
         _tile_dpbf16ps(0, 4, 6);
         _tile_dpbf16ps(1, 4, 7);
@@ -275,53 +298,72 @@ TILES_INLINE void fetch_ahead(const Bf16 *panel, int64_t elements, int64_t part,
     for (int64_t i = lines * part / parts; i < end; i++) _mm_prefetch((const char *)(panel + i * 32), _MM_HINT_T0);
 }
 
-TILES_TARGET void tiles_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc)
+/* Rows of A that stay in L2 while the panels pass by. */
+static int64_t rows_at_a_time(int64_t k)
 {
-    const int64_t n_steps = tiles_round(k) / 32;
-    tiles_open();
-    for (int64_t j = 0; j < n; j += 32, panels += stride) {
-        for (int64_t i = 0; i < m; i += 32) {
-            if (j + 32 < n && m > 32) fetch_ahead(panels + stride, n_steps * 1024, i / 32, (m + 31) / 32);
-            begin_square(add, C + i * ldc + j, ldc);
-            steps(n_steps, A + i * lda, lda, panels);
-            end_square(C + i * ldc + j, ldc);
-        }
-    }
-    tiles_close();
+    enum { L2_SHARE = 600 * 1024 /* elements */ };
+    const int64_t rows = L2_SHARE / tiles_round(k) / 32 * 32;
+    return rows < 64 ? 64 : rows;
 }
 
-TILES_TARGET void tiles_product_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *blocks,
-                                       int64_t columns)
-{
-    const int64_t n_steps = tiles_round(k) / 32;
-    tiles_open();
-    for (int64_t j = 0; j < n; j += 32, panels += stride) {
-        for (int64_t i = 0; i < m; i += 32) {
-            float *c = blocks + (i / 32 * columns + j / 32) * TILES_SQUARE;
-            begin_square(add, c, 32);
-            steps(n_steps, A + i * lda, lda, panels);
-            end_square(c, 32);
-        }
-    }
+/* Every square of C goes to KEEP; i and j are its first row and column. */
+#define PRODUCT(BEGIN, KEEP)                                                                                                    \
+    const int64_t n_steps = tiles_round(k) / 32, chunk = rows_at_a_time(k);                                                     \
+    tiles_open();                                                                                                               \
+    for (int64_t i0 = 0; i0 < m; i0 += chunk) {                                                                                 \
+        const int64_t i1 = m < i0 + chunk ? m : i0 + chunk;                                                                     \
+        const Bf16 *b = panels;                                                                                                 \
+        for (int64_t j = 0; j < n; j += 32, b += stride) {                                                                      \
+            for (int64_t i = i0; i < i1; i += 32) {                                                                             \
+                if (j + 32 < n && i1 - i0 > 32) fetch_ahead(b + stride, n_steps * 1024, (i - i0) / 32, (i1 - i0 + 31) / 32);    \
+                BEGIN;                                                                                                          \
+                steps(n_steps, A.a + i * A.row, A.row, A.step, b);                                                              \
+                KEEP;                                                                                                           \
+            }                                                                                                                   \
+        }                                                                                                                       \
+    }                                                                                                                           \
     tiles_close();
+
+TILES_TARGET static void product(int64_t m, int64_t n, int64_t k, Left A, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc)
+{
+    PRODUCT(begin_square(add, C + i * ldc + j, ldc), end_square(C + i * ldc + j, ldc))
 }
 
-TILES_TARGET void tiles_product_each(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg)
+TILES_TARGET static void product_each(int64_t m, int64_t n, int64_t k, Left A, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg)
 {
     _Alignas(64) float c[2][TILES_SQUARE]; /* in turns: the tiles of the next one are on their way while keep reads */
-    const int64_t n_steps = tiles_round(k) / 32;
     int turn = 0;
-    tiles_open();
-    for (int64_t j = 0; j < n; j += 32, panels += stride) {
-        for (int64_t i = 0; i < m; i += 32, turn ^= 1) {
-            if (j + 32 < n && m > 32) fetch_ahead(panels + stride, n_steps * 1024, i / 32, (m + 31) / 32);
-            begin_square(false, NULL, 0);
-            steps(n_steps, A + i * lda, lda, panels);
-            end_square(c[turn], 32);
-            keep(arg, i, j, c[turn]);
-        }
-    }
-    tiles_close();
+    PRODUCT(begin_square(false, NULL, 0), (end_square(c[turn], 32), keep(arg, i, j, c[turn]), turn ^= 1))
+}
+
+TILES_TARGET static void product_blocks(int64_t m, int64_t n, int64_t k, Left A, const Bf16 *panels, int64_t stride, bool add, float *blocks, int64_t columns)
+{
+    PRODUCT(begin_square(add, blocks + (i / 32 * columns + j / 32) * TILES_SQUARE, 32), end_square(blocks + (i / 32 * columns + j / 32) * TILES_SQUARE, 32))
+}
+
+void tiles_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc)
+{
+    product(m, n, k, (Left){A, lda, 32}, panels, stride, add, C, ldc);
+}
+
+void tiles_product_each(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg)
+{
+    product_each(m, n, k, (Left){A, lda, 32}, panels, stride, keep, arg);
+}
+
+void tiles_slices_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t height, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc)
+{
+    product(m, n, k, (Left){A, 32, 32 * height}, panels, stride, add, C, ldc);
+}
+
+void tiles_slices_each(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t height, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg)
+{
+    product_each(m, n, k, (Left){A, 32, 32 * height}, panels, stride, keep, arg);
+}
+
+void tiles_slices_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t height, const Bf16 *panels, int64_t stride, bool add, float *blocks, int64_t columns)
+{
+    product_blocks(m, n, k, (Left){A, 32, 32 * height}, panels, stride, add, blocks, columns);
 }
 
 /* y (h,w) += the square of 16 x 16 at c, or += its transpose; rows and columns past h and w are left alone. */
@@ -337,9 +379,8 @@ TILES_INLINE void add_16(bool transposed, const float *c, int64_t h, int64_t w, 
     for (int q = 0; q < 16 && q < h; q++, y += ldy) _mm512_mask_storeu_ps(y, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), (__m512)x[q]));
 }
 
-TILES_TARGET void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, float *y, int64_t ldy)
+TILES_TARGET void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, int64_t columns, float *y, int64_t ldy)
 {
-    const int64_t columns = tiles_round(n) / 32;
     for (int64_t i = 0; i < m; i += 16) {
         for (int64_t j = 0; j < n; j += 16) {
             const float *c = blocks + (i / 32 * columns + j / 32) * TILES_SQUARE + i % 32 * 32 + j % 32;
