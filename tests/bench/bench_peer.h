@@ -1,5 +1,6 @@
 /* tests/bench/bench_peer.h -- PyTorch run beside, at its best: OpenBLAS's kernels fit the processor (blascore_settle in each bench; children inherit it), and
- * of several ways to place and to wait with threads the fastest counts; which one that is depends on the machine and on what else it does. */
+ * of several ways to place and to wait with threads the fastest counts; which one that is depends on the machine and on what else it does. glibc keeps
+ * the memory it has (the page faults of fresh memory in every step cost PyTorch a fifth). */
 #ifndef DIGR_TESTS_BENCH_PEER_H
 #define DIGR_TESTS_BENCH_PEER_H
 
@@ -21,7 +22,7 @@ static inline double peer_once(const char *program, const char *way, const char 
 {
     char command[1600];
     snprintf(command, sizeof command,
-             "export OMP_NUM_THREADS=%d OPENBLAS_NUM_THREADS=%d; omp=$(ls /usr/lib/*/openblas-openmp/libblas.so.3 2>/dev/null | head -n 1); "
+             "export OMP_NUM_THREADS=%d OPENBLAS_NUM_THREADS=%d MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_TOP_PAD_=268435456; omp=$(ls /usr/lib/*/openblas-openmp/libblas.so.3 2>/dev/null | head -n 1); "
              "%s for p in python3 /usr/bin/python3; do $p -c 'import torch' 2>/dev/null && exec %s $p -B '%s' %s --threads %d --seconds %g; done", threads, threads,
              strstr(way, "$omp") != NULL ? "[ -n \"$omp\" ] &&" : "", way, program, arguments, threads, seconds);
     FILE *f = popen(command, "r");
