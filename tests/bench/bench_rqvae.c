@@ -76,7 +76,7 @@ int main(int argc, char **argv)
     printf("\nRQ-VAE, training steps a second, batches of %lld, %d thread%s\nmeasured here, in this run:\n  digr %s %28.1f\n", (long long)batch, be->threads,
            be->threads == 1 ? "" : "s", precision, 1 / s);
     if (other > 0) printf("  PyTorch %s %25.1f\n", precision, other);
-    else printf("  PyTorch: python3-torch is not installed\n");
+    else printf("  PyTorch: python3-torch is not installed, or left out\n");
     printf("measured elsewhere, 2 cores with AVX-512 and AMX, batches of 1024:\n  PyTorch 1.13 fp32 / bf16          29 / 62\n");
     rqvae_destroy(m);
     be->release(be, device);

@@ -135,7 +135,7 @@ static void print_table(const Result *r, int n, int n_threads)
     print_row(name, digr, r, n);
     snprintf(name, sizeof name, "  ceiling: OpenBLAS fp32 GEMMs (%s)", openblas_get_corename());
     print_row(name, ceiling, r, n);
-    snprintf(name, sizeof name, "  PyTorch %s%s", precision, torch[0] + torch[1] + torch[2] > 0 ? "" : " (python3-torch is not installed)");
+    snprintf(name, sizeof name, "  PyTorch %s%s", precision, torch[0] + torch[1] + torch[2] > 0 ? "" : " (python3-torch is not installed, or left out)");
     print_row(name, torch, r, n);
     printf("measured elsewhere, 2 cores with AVX-512 and AMX, sequences of 80:\n");
     for (size_t i = 0; i < sizeof ELSEWHERE / sizeof *ELSEWHERE; i++) {
