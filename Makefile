@@ -85,7 +85,7 @@ help:
 	@echo "digr: DeepInterestGR, from raw reviews to tables. Targets:"; \
 	sed -n 's/^## \([a-z-]*\): \(.*\)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done; \
 	echo "Variables: DATA=auto|sample|amazon|beauty|sports|instruments|toys|industrial  DIGR_DATA=folder or URL of the real data"; \
-	echo "           SEEDS=n (fewer or more seeds)  METHODS=a,b or @ensemble  SANITIZE=1  PIN=1  V=1 (show commands)  BUILD=folder"
+	echo "           SEEDS=n (fewer or more seeds)  METHODS=a,b or @ensemble  PRECISION=fp32|bf16 (of training; default: bf16 where AMX is)  SANITIZE=1  PIN=1  V=1 (show commands)  BUILD=folder"
 
 # --- dependencies --------------------------------------------------------------------------------------------------------------
 APT_PACKAGES := gcc libc6-dev libgomp1 libopenblas-pthread-dev liblapacke-dev libzstd-dev zlib1g-dev libisal-dev libcjson-dev \
@@ -184,6 +184,7 @@ JOBS ?= $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),0)
 export DIGR_COMMIT := $(shell git describe --always --dirty 2>/dev/null)
 REPRODUCE = $(BUILD)/bin/reproduce --bin $(BUILD)/bin --data $(DATA) --source "$(DIGR_DATA)" --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) \
             $(if $(FORM),--form $(FORM)) $(if $(STEM),--stem "$(STEM)") $(if $(PROTOCOL),--protocol $(PROTOCOL)) $(if $(CORE),--k-core $(CORE)) \
+            $(if $(or $(PRECISION),$(filter 1,$(PIN))),--precision $(or $(PRECISION),fp32)) \
             $(if $(METHODS),--methods $(METHODS)) $(if $(RESULTS),--results $(RESULTS)) $(if $(DRY_RUN),--dry-run)
 
 ## reproduce: everything, from raw data to the tables in results/ (DATA=auto|sample|amazon|<name>)

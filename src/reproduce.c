@@ -13,8 +13,9 @@
 #include "base/cli.h"
 #include "base/log.h"
 #include "plan/plan.h"
+#include "tensor/backend.h"
 
-static const char *data, *source, *form, *stem, *protocol, *bin, *stages, *results, *experiments, *only, *run, *run_name;
+static const char *data, *source, *form, *stem, *protocol, *bin, *stages, *results, *experiments, *only, *run, *run_name, *precision;
 static int64_t seeds, jobs, threads, k_core;
 static bool cards;
 
@@ -28,6 +29,7 @@ static const CliOption OPTIONS[] = {
     {"seeds", CLI_INT, &seeds, "0", 0, 100, "", "seeds of every trained row; 0: as paper/experiments.json says", NULL},
     {"jobs", CLI_INT, &jobs, "0", 0, 64, "", "steps side by side; 0: one a core", NULL},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "threads a step; 0: cores divided by jobs", NULL},
+    {"precision", CLI_ENUM, &precision, "auto", 0, 0, "", "of the products of training; auto: bf16 where the processor has tile registers (AMX), else fp32", "auto|fp32|bf16"},
     {"methods", CLI_STR, &only, "", 0, 0, "", "comma-separated methods instead of all; @ensemble: the methods of that table; none: prepare the data only", NULL},
     {"run", CLI_STR, &run, "", 0, 0, "FILE", "a ranking file to judge beside the others (make compare)", NULL},
     {"name", CLI_STR, &run_name, "", 0, 0, "", "its name in the tables", NULL},
@@ -100,7 +102,8 @@ int main(int argc, char **argv)
     /* With batches of about a thousand tokens two steps of one thread each beat one step of two threads (REPRODUCE.md). */
     if (jobs == 0) jobs = cores < 64 ? cores : 64;
     if (threads == 0) threads = cores / jobs > 0 ? cores / jobs : 1;
-    PlanOptions o = {.experiments = experiments, .data = chosen, .bin = bin, .stages = stages, .source = source, .form = form, .stem = stem, .protocol = protocol, .k_core = k_core, .results = results, .seeds = seeds,
+    PlanOptions o = {.experiments = experiments, .data = chosen, .bin = bin, .stages = stages, .source = source, .form = form, .stem = stem, .protocol = protocol, .k_core = k_core,
+                     .precision = strcmp(precision, "auto") == 0 ? backend_best_precision() : precision, .results = results, .seeds = seeds,
                      .only = only, .run = run, .run_name = run_name, .complete_only = run[0] != '\0'};
     Plan *plan = NULL;
     MUST(plan_build(&o, &plan));

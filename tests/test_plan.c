@@ -227,6 +227,43 @@ START_TEST(optional_methods_wait_to_be_named)
 }
 END_TEST
 
+/* "precision": "auto" becomes what this machine is given, and so is part of the key; a precision that an experiment names stays. */
+START_TEST(precision_is_in_the_key)
+{
+    static const char *const text =
+        "{\"datasets\": {\"one\": {\"label\": \"One\", \"category\": \"beauty\", \"answers\": \"one\", \"settings\": \"s\", \"methods\": [\"full\", \"exact\"]}},\n"
+        " \"methods\": {\"full\": {\"label\": \"Full\", \"kind\": \"generative\", \"tables\": [\"main\"]},\n"
+        "  \"exact\": {\"label\": \"Exact\", \"kind\": \"generative\", \"tables\": [\"main\"], \"08_sft\": {\"precision\": \"fp32\", \"lr\": 0.5}}},\n"
+        " \"settings\": {\"s\": {\"08_sft\": {\"precision\": \"auto\"}}}}\n";
+    static const struct { const char *given; int fp32, bf16; } cases[] = {{NULL, 2, 0}, {"fp32", 2, 0}, {"bf16", 1, 1}};
+    const char *folder_of[3] = {"", "", ""};
+    for (int k = 0; k < 3; k++) {
+        Plan *p = make_plan("one");
+        plan_destroy(p);
+        write_text(at("experiments.json"), text);
+        PlanOptions o = {.experiments = experiments_path, .data = "one", .bin = bin_path, .stages = stages_path, .source = "", .precision = cases[k].given,
+                         .results = results_path, .seeds = 1, .only = "", .run = "", .run_name = ""};
+        ck_assert_int_eq(plan_build(&o, &p), OK);
+        int fp32 = 0, bf16 = 0;
+        for (int64_t i = 0; i < p->n; i++) {
+            const Step *s = &p->steps[i];
+            for (int a = 0; strcmp(s->program, "08_sft") == 0 && a + 1 < s->n_args; a++) {
+                if (strcmp(s->args[a], "--precision") != 0) continue;
+                fp32 += strcmp(s->args[a + 1], "fp32") == 0;
+                bf16 += strcmp(s->args[a + 1], "bf16") == 0;
+                if (folder_of[k][0] == '\0') folder_of[k] = strdup(s->out);
+            }
+        }
+        ck_assert_int_eq(fp32, cases[k].fp32);
+        ck_assert_int_eq(bf16, cases[k].bf16);
+        plan_destroy(p);
+        write_text(at("experiments.json"), EXPERIMENTS);
+    }
+    ck_assert_str_eq(folder_of[0], folder_of[1]);
+    ck_assert_str_ne(folder_of[1], folder_of[2]);
+}
+END_TEST
+
 /* A row may take other vectors: the file they come from is in the key, and no other row's key knows of it. */
 START_TEST(vectors_and_captions_from_files_are_in_the_keys)
 {
@@ -394,6 +431,7 @@ int main(void)
     tcase_add_test(t, equal_steps_are_shared);
     tcase_add_test(t, a_change_upstream_changes_the_keys_below_it_only);
     tcase_add_test(t, optional_methods_wait_to_be_named);
+    tcase_add_test(t, precision_is_in_the_key);
     tcase_add_test(t, vectors_and_captions_from_files_are_in_the_keys);
     tcase_add_test(t, runs_everything_once_and_resumes);
     tcase_add_test(t, a_failing_step_stops_the_run_and_keeps_the_rest);

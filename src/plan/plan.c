@@ -46,6 +46,7 @@ static void add_pair(Builder *b, Step *s, const char *name, const char *value)
 
 static const char *value_text(Builder *b, const cJSON *v)
 {
+    if (cJSON_IsString(v) && strcmp(v->string, "precision") == 0 && strcmp(v->valuestring, "auto") == 0) return b->o->precision != NULL ? b->o->precision : "fp32";
     if (cJSON_IsString(v)) return v->valuestring;
     if (cJSON_IsBool(v)) return cJSON_IsTrue(v) ? "1" : "0";
     return arena_printf(b->arena, "%.15g", v->valuedouble);

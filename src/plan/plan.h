@@ -46,6 +46,7 @@ typedef struct PlanOptions {
     const char *form, *stem; /* of the source's files, as 01_download understands them; NULL or "": found out */
     const char *protocol;    /* of own files; NULL or "": leave-last-out */
     int64_t k_core;          /* of own files; 0: what 02_preprocess does by itself */
+    const char *precision;   /* what an option "precision": "auto" of the experiments becomes: fp32 (NULL, too) or bf16, so that it is part of the key */
     const char *results;     /* results/<run>: the report's folder */
     int64_t seeds;           /* 0: as the experiments say */
     const char *only;        /* comma-separated methods; "@table" = every method of that table, the set's "optional" ones too; "" = the set's "methods"; "none" = the data

@@ -156,5 +156,7 @@ Status backend_open(const char *name, int threads, Backend **backend);
 /* backend_set_precision -- "fp32" (as created) or "bf16": from now on gemm rounds both factors to bfloat16 and adds in float; values, gradients, moments
  * and all other ops stay float. Before first use of the backend. E_RESOURCE where the processor or the backend cannot. */
 Status backend_set_precision(Backend *be, const char *precision);
+/* backend_best_precision -- "bf16" where the cpu backend has tile registers for it, which train several times faster; else "fp32". */
+const char *backend_best_precision(void);
 
 #endif

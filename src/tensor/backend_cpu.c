@@ -10,6 +10,7 @@
 
 #include "tensor/backend.h"
 #include "tensor/backend_cpu_internal.h"
+#include "tensor/tiles.h"
 
 real *cpu_scratch(Backend *be, int64_t count, int64_t *stride)
 {
@@ -72,6 +73,11 @@ Backend *backend_cpu(int threads)
         for (int i = 0; i < be->lanes; i++) self->lane[i] = backend_cpu(1);
     }
     return be;
+}
+
+const char *backend_best_precision(void)
+{
+    return sizeof(real) == sizeof(float) && tiles_available() ? "bf16" : "fp32";
 }
 
 Status backend_set_precision(Backend *be, const char *precision)

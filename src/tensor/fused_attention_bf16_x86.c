@@ -74,13 +74,13 @@ int64_t fused_attention_scratch(int64_t n, int64_t D)
 enum { MAX_HALVES = MAX_D / 2 / 16 };
 typedef struct HeadRow { __m512 lo[MAX_HALVES], hi[MAX_HALVES]; } HeadRow;
 
-#define EACH_VECTOR(q, D) for (int64_t q = 0; q < ((D) / 2 + 15) / 16; q++)
+#define EACH_VECTOR(q) for (int64_t q = 0; q < vectors; q++) /* of half a row */
 #define MASK(q, D) lanes_of((D) / 2 - 16 * (q))
 
 /* sign 1: forward; -1: back. co: cosines, then sines. */
-LANES_INLINE void turn(int64_t D, const float *co, float sign, HeadRow *y)
+LANES_INLINE void turn(int64_t vectors, int64_t D, const float *co, float sign, HeadRow *y)
 {
-    EACH_VECTOR(q, D)
+    EACH_VECTOR(q)
     {
         const __m512 c = _mm512_maskz_loadu_ps(MASK(q, D), co + 16 * q), u = y->lo[q], v = y->hi[q];
         const __m512 s = _mm512_mul_ps(_mm512_set1_ps(sign), _mm512_maskz_loadu_ps(MASK(q, D), co + D / 2 + 16 * q));
@@ -90,18 +90,18 @@ LANES_INLINE void turn(int64_t D, const float *co, float sign, HeadRow *y)
 }
 
 /* x: D numbers in a row. */
-LANES_INLINE void row_load(int64_t D, const Bf16 *x, HeadRow *y)
+LANES_INLINE void row_load(int64_t vectors, int64_t D, const Bf16 *x, HeadRow *y)
 {
-    EACH_VECTOR(q, D)
+    EACH_VECTOR(q)
     {
         y->lo[q] = lanes_load_some(MASK(q, D), x + 16 * q);
         y->hi[q] = lanes_load_some(MASK(q, D), x + D / 2 + 16 * q);
     }
 }
 
-LANES_INLINE void row_store(int64_t D, const HeadRow *y, Bf16 *x)
+LANES_INLINE void row_store(int64_t vectors, int64_t D, const HeadRow *y, Bf16 *x)
 {
-    EACH_VECTOR(q, D)
+    EACH_VECTOR(q)
     {
         lanes_store_some(MASK(q, D), x + 16 * q, y->lo[q]);
         lanes_store_some(MASK(q, D), x + D / 2 + 16 * q, y->hi[q]);
@@ -109,51 +109,54 @@ LANES_INLINE void row_store(int64_t D, const HeadRow *y, Bf16 *x)
 }
 
 /* The same from and to slices `slice` elements apart. */
-LANES_INLINE void row_gather(int64_t D, const Bf16 *x, int64_t slice, HeadRow *y)
+LANES_INLINE void row_gather(int64_t vectors, int64_t D, const Bf16 *x, int64_t slice, HeadRow *y)
 {
     if (D <= 32) {
-        row_load(D, x, y);
+        row_load(vectors, D, x, y);
         return;
     }
     Bf16 whole[MAX_D];
-    for (int64_t c = 0; c < D; c += 32) memcpy(whole + c, x + c / 32 * slice, 32 * sizeof *x);
-    row_load(D, whole, y);
+    const int64_t end = D < MAX_D ? D : MAX_D;
+    for (int64_t c = 0; c < end; c += 32) memcpy(whole + c, x + c / 32 * slice, 32 * sizeof *x);
+    row_load(vectors, D, whole, y);
 }
 
-LANES_INLINE void row_scatter(int64_t D, const HeadRow *y, Bf16 *x, int64_t slice)
+LANES_INLINE void row_scatter(int64_t vectors, int64_t D, const HeadRow *y, Bf16 *x, int64_t slice)
 {
     if (D <= 32) {
-        row_store(D, y, x);
+        row_store(vectors, D, y, x);
         return;
     }
     Bf16 whole[MAX_D] = {0};
-    row_store(D, y, whole);
-    for (int64_t c = 0; c < D; c += 32) memcpy(x + c / 32 * slice, whole + c, 32 * sizeof *x);
+    const int64_t end = D < MAX_D ? D : MAX_D;
+    row_store(vectors, D, y, whole);
+    for (int64_t c = 0; c < end; c += 32) memcpy(x + c / 32 * slice, whole + c, 32 * sizeof *x);
 }
 
 /* 1 / rms of a row */
-LANES_INLINE float row_rms(int64_t D, const HeadRow *x, float eps)
+LANES_INLINE float row_rms(int64_t vectors, int64_t D, const HeadRow *x, float eps)
 {
     __m512 sum = _mm512_setzero_ps();
-    EACH_VECTOR(q, D) sum = _mm512_fmadd_ps(x->lo[q], x->lo[q], _mm512_fmadd_ps(x->hi[q], x->hi[q], sum));
+    EACH_VECTOR(q) sum = _mm512_fmadd_ps(x->lo[q], x->lo[q], _mm512_fmadd_ps(x->hi[q], x->hi[q], sum));
     return 1 / sqrtf(lanes_sum(sum) / (float)D + eps);
 }
 
-LANES_INLINE void rows_in(int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, const float *w, Bf16 *out, int64_t E)
+LANES_INLINE void rows_in(int64_t vectors, int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, const float *w, Bf16 *out,
+                          int64_t E)
 {
     for (int64_t t = 0; t < n; t++, x += 32, out += E) {
         HeadRow y;
-        row_gather(D, x, 32 * a->height, &y);
+        row_gather(vectors, D, x, 32 * a->height, &y);
         if (w != NULL) {
-            const __m512 r = _mm512_set1_ps(row_rms(D, &y, a->eps));
-            EACH_VECTOR(q, D)
+            const __m512 r = _mm512_set1_ps(row_rms(vectors, D, &y, a->eps));
+            EACH_VECTOR(q)
             {
                 y.lo[q] = _mm512_mul_ps(_mm512_maskz_loadu_ps(MASK(q, D), w + 16 * q), _mm512_mul_ps(y.lo[q], r));
                 y.hi[q] = _mm512_mul_ps(_mm512_maskz_loadu_ps(MASK(q, D), w + D / 2 + 16 * q), _mm512_mul_ps(y.hi[q], r));
             }
         }
-        turn(D, a->rope + pos[t] * D, 1, &y);
-        row_store(D, &y, out);
+        turn(vectors, D, a->rope + pos[t] * D, 1, &y);
+        row_store(vectors, D, &y, out);
     }
 }
 
@@ -161,13 +164,15 @@ LANES_INLINE void rows_in(int64_t D, const FusedAttention *a, int64_t n, const i
 LANES_TARGET static void head_in(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, const float *w, Bf16 *out, const Scratch *s)
 {
     memset(out + n * s->E, 0, (size_t)((s->N - n) * s->E) * sizeof *out);
+    for (int64_t t = 0; s->E > a->D && t < n; t++) memset(out + t * s->E + a->D, 0, (size_t)(s->E - a->D) * sizeof *out);
     if (a->D == 32) {
-        rows_in(32, a, n, pos, x, w, out, 32);
+        rows_in(1, 32, a, n, pos, x, w, out, 32);
+    } else if (a->D < 32) {
+        rows_in(1, a->D, a, n, pos, x, w, out, 32);
     } else if (a->D == 64) {
-        rows_in(64, a, n, pos, x, w, out, 64);
+        rows_in(2, 64, a, n, pos, x, w, out, 64);
     } else {
-        for (int64_t t = 0; t < n; t++) memset(out + t * s->E + a->D, 0, (size_t)(s->E - a->D) * sizeof *out);
-        rows_in(a->D, a, n, pos, x, w, out, s->E);
+        rows_in((a->D / 2 + 15) / 16, a->D, a, n, pos, x, w, out, s->E);
     }
 }
 
@@ -179,33 +184,34 @@ LANES_INLINE __m512 norm_back(__mmask16 mask, __m512 y, __m512 x, __m512 r, __m5
     return _mm512_fnmadd_ps(k, x, _mm512_mul_ps(yr, _mm512_maskz_loadu_ps(mask, w)));
 }
 
-LANES_INLINE void rows_back(int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x, const float *w, float *dw, Bf16 *dx)
+LANES_INLINE void rows_back(int64_t vectors, int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x,
+                            const float *w, float *dw, Bf16 *dx)
 {
     for (int64_t t = 0; t < n; t++, g += ldg, x += 32, dx += 32) {
         HeadRow y, raw;
-        EACH_VECTOR(q, D)
+        EACH_VECTOR(q)
         {
             y.lo[q] = _mm512_maskz_loadu_ps(MASK(q, D), g + 16 * q);
             y.hi[q] = _mm512_maskz_loadu_ps(MASK(q, D), g + D / 2 + 16 * q);
         }
-        turn(D, a->rope + pos[t] * D, -1, &y);
+        turn(vectors, D, a->rope + pos[t] * D, -1, &y);
         if (w != NULL) {
-            row_gather(D, x, 32 * a->height, &raw);
+            row_gather(vectors, D, x, 32 * a->height, &raw);
             __m512 sum = _mm512_setzero_ps();
-            EACH_VECTOR(q, D)
+            EACH_VECTOR(q)
             {
                 sum = _mm512_fmadd_ps(_mm512_mul_ps(y.lo[q], raw.lo[q]), _mm512_maskz_loadu_ps(MASK(q, D), w + 16 * q), sum);
                 sum = _mm512_fmadd_ps(_mm512_mul_ps(y.hi[q], raw.hi[q]), _mm512_maskz_loadu_ps(MASK(q, D), w + D / 2 + 16 * q), sum);
             }
-            const float r = row_rms(D, &raw, a->eps);
+            const float r = row_rms(vectors, D, &raw, a->eps);
             const __m512 rr = _mm512_set1_ps(r), k = _mm512_set1_ps(lanes_sum(sum) * r * r * r / (float)D);
-            EACH_VECTOR(q, D)
+            EACH_VECTOR(q)
             {
                 y.lo[q] = norm_back(MASK(q, D), y.lo[q], raw.lo[q], rr, k, w + 16 * q, dw + 16 * q);
                 y.hi[q] = norm_back(MASK(q, D), y.hi[q], raw.hi[q], rr, k, w + D / 2 + 16 * q, dw + D / 2 + 16 * q);
             }
         }
-        row_scatter(D, &y, dx, 32 * a->height);
+        row_scatter(vectors, D, &y, dx, 32 * a->height);
     }
 }
 
@@ -213,11 +219,13 @@ LANES_INLINE void rows_back(int64_t D, const FusedAttention *a, int64_t n, const
 LANES_TARGET static void head_back(const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x, const float *w, float *dw, Bf16 *dx)
 {
     if (a->D == 32) {
-        rows_back(32, a, n, pos, g, ldg, x, w, dw, dx);
+        rows_back(1, 32, a, n, pos, g, ldg, x, w, dw, dx);
+    } else if (a->D < 32) {
+        rows_back(1, a->D, a, n, pos, g, ldg, x, w, dw, dx);
     } else if (a->D == 64) {
-        rows_back(64, a, n, pos, g, ldg, x, w, dw, dx);
+        rows_back(2, 64, a, n, pos, g, ldg, x, w, dw, dx);
     } else {
-        rows_back(a->D, a, n, pos, g, ldg, x, w, dw, dx);
+        rows_back((a->D / 2 + 15) / 16, a->D, a, n, pos, g, ldg, x, w, dw, dx);
     }
 }
 
