@@ -3,52 +3,24 @@
  * Rows are columns of a panel (gemm_kernel.h), items the rows that are multiplied with it: comparisons then run down the registers, a lane a row, and one
  * test tells whether any of GEMM_ROWS items enters any of GEMM_COLS lists. An item has a higher id than all before it, so it enters a list only with a
  * score above the worst kept one; and it stands before the target when its score is above the target's, or equal and its id is lower: `>=` on the
- * way to the target is `>` against the next number below.
+ * way to the target is `>` against the next number below. Where the processor has tile registers, most items are left out beforehand (topscan_screen.c).
  *
  * Deviations from the paper: none.
  */
-#include "tensor/topscan.h"
-
 #include <math.h>
 #include <omp.h>
-#include <stdbool.h>
 #include <string.h>
 #include <tgmath.h>
 
-#include "base/arena.h"
 #include "base/status.h"
-#include "tensor/gemm_kernel.h"
+#include "tensor/topscan_internal.h"
 
-enum { PANELS = 4 }; /* that meet an item tile while it is in the first-level cache */
-
-typedef __typeof__(_Generic((real)0, float: (int32_t)0, double: (int64_t)0)) Mask; /* as wide as real */
-typedef Mask MaskVec __attribute__((vector_size(GEMM_VEC_BYTES), may_alias));
-enum { PER_WORD = 8 / (int)sizeof(real), WORDS = GEMM_COLS / PER_WORD }; /* lanes in 64 bits */
-
-/* One panel of rows on its way over the items. */
-typedef struct Panel {
-    int64_t first, n;              /* rows of the scan, n <= GEMM_COLS */
-    real *x;                       /* (C,COLS) */
-    _Alignas(64) real threshold[GEMM_COLS]; /* worst kept score of a full list, else -INFINITY; +INFINITY in lanes without a row */
-    _Alignas(64) real limit[GEMM_COLS];
-    _Alignas(64) Mask before[GEMM_COLS]; /* items found before the target */
-    real target[GEMM_COLS];
-    int64_t next;                  /* lowest target that was not passed yet */
-    int64_t filled[GEMM_COLS];
-} Panel;
-
-typedef struct Worker {
-    Panel panel[PANELS];
-    real *x, *rows;                /* (PANELS,C,COLS); (GEMM_ROWS,C) items copied together */
-    _Alignas(64) real tile[GEMM_ROWS * GEMM_COLS];
-} Worker;
-
-static void products(const TopScan *t, const Panel *p, const real *items, real *tile)
+void topscan_products(const TopScan *t, const Panel *p, const real *items, real *tile)
 {
     gemm_tile(t->C, items, t->C, 1, p->x, 1, 0, tile, GEMM_COLS);
 }
 
-static bool left_out(const TopScan *t, int64_t row, int32_t item)
+bool topscan_left_out(const TopScan *t, int64_t row, int32_t item)
 {
     if (t->ex_offset == NULL) return false;
     for (int64_t i = t->ex_offset[row]; i < t->ex_offset[row + 1]; i++)
@@ -58,7 +30,7 @@ static bool left_out(const TopScan *t, int64_t row, int32_t item)
 
 /* --- before and after the items -------------------------------------------------------------------------------- */
 
-static void open_panel(const TopScan *t, Worker *w, Panel *p)
+void topscan_open_panel(const TopScan *t, Worker *w, Panel *p)
 {
     for (int64_t k = 0; k < t->C; k++)
         for (int64_t u = 0; u < GEMM_COLS; u++) p->x[k * GEMM_COLS + u] = u < p->n ? t->x[(p->first + u) * t->ldx + k] : 0;
@@ -76,7 +48,7 @@ static void open_panel(const TopScan *t, Worker *w, Panel *p)
             const int64_t row = p->first + (u0 + i < p->n ? u0 + i : 0);
             memcpy(w->rows + i * t->C, t->table + t->target[row] * t->C, (size_t)t->C * sizeof(real));
         }
-        products(t, p, w->rows, w->tile);
+        topscan_products(t, p, w->rows, w->tile);
         for (int64_t u = u0; u < p->n && u < u0 + GEMM_ROWS; u++) {
             p->target[u] = w->tile[(u - u0) * GEMM_COLS + u];
             p->limit[u] = nextafter(p->target[u], -(real)INFINITY);
@@ -92,7 +64,7 @@ static int64_t counted_in_vain(const TopScan *t, Worker *w, const Panel *p, int6
     for (int64_t at = begin; at < end; at += GEMM_ROWS) {
         const int64_t h = end - at < GEMM_ROWS ? end - at : GEMM_ROWS;
         for (int64_t i = 0; i < h; i++) memcpy(w->rows + i * t->C, t->table + t->ex_item[at + i] * t->C, (size_t)t->C * sizeof(real));
-        products(t, p, w->rows, w->tile);
+        topscan_products(t, p, w->rows, w->tile);
         for (int64_t i = 0; i < h; i++) {
             const int32_t item = t->ex_item[at + i];
             const real s = w->tile[i * GEMM_COLS + u];
@@ -104,13 +76,13 @@ static int64_t counted_in_vain(const TopScan *t, Worker *w, const Panel *p, int6
     return count;
 }
 
-static void close_panel(const TopScan *t, Worker *w, const Panel *p)
+void topscan_close_panel(const TopScan *t, Worker *w, const Panel *p)
 {
     for (int64_t u = 0; u < p->n; u++) {
         const int64_t row = p->first + u;
         if (t->top > 0) t->length[row] = p->filled[u];
         if (t->target == NULL) continue;
-        const bool out = left_out(t, row, t->target[row]);
+        const bool out = topscan_left_out(t, row, t->target[row]);
         t->target_score[row] = out ? -(real)INFINITY : p->target[u];
         t->rank[row] = out ? 0 : (int32_t)(1 + (int64_t)p->before[u] - (t->ex_offset != NULL ? counted_in_vain(t, w, p, u) : 0));
     }
@@ -118,26 +90,30 @@ static void close_panel(const TopScan *t, Worker *w, const Panel *p)
 
 /* --- items ----------------------------------------------------------------------------------------------------- */
 
-/* Lane u of the tile: what is above the threshold goes into the list, a sorted one. */
-static void enter(const TopScan *t, Panel *p, int64_t u, int64_t first, int64_t h, const real *tile)
+void topscan_enter(const TopScan *t, Panel *p, int64_t u, int32_t item, real s)
 {
     const int64_t row = p->first + u;
     real *score = t->score + row * t->top;
-    int32_t *item = t->item + row * t->top;
+    int32_t *list = t->item + row * t->top;
+    if (!(s > p->threshold[u]) || topscan_left_out(t, row, item)) return;
+    int64_t at = p->filled[u] < t->top ? p->filled[u]++ : t->top - 1;
+    for (; at > 0 && score[at - 1] < s; at--) {
+        score[at] = score[at - 1];
+        list[at] = list[at - 1];
+    }
+    score[at] = s;
+    list[at] = item;
+    if (p->filled[u] == t->top) p->threshold[u] = score[t->top - 1];
+}
+
+/* Lane u of the tile: what is above the threshold goes into the list, a sorted one. */
+static void enter(const TopScan *t, Panel *p, int64_t u, int64_t first, int64_t h, const real *tile)
+{
     uint32_t above = 0;
     for (int64_t i = 0; i < h; i++) above |= (uint32_t)(tile[i * GEMM_COLS + u] > p->threshold[u]) << i;
-    for (; above != 0; above &= above - 1) {
+    for (; above != 0; above &= above - 1) { /* the threshold may rise meanwhile */
         const int64_t i = __builtin_ctz(above);
-        const real s = tile[i * GEMM_COLS + u];
-        if (!(s > p->threshold[u]) || left_out(t, row, (int32_t)(first + i))) continue; /* it may have risen meanwhile */
-        int64_t at = p->filled[u] < t->top ? p->filled[u]++ : t->top - 1;
-        for (; at > 0 && score[at - 1] < s; at--) {
-            score[at] = score[at - 1];
-            item[at] = item[at - 1];
-        }
-        score[at] = s;
-        item[at] = (int32_t)(first + i);
-        if (p->filled[u] == t->top) p->threshold[u] = score[t->top - 1];
+        topscan_enter(t, p, u, (int32_t)(first + i), tile[i * GEMM_COLS + u]);
     }
 }
 
@@ -158,7 +134,7 @@ static void pass_targets(const TopScan *t, Panel *p, int64_t first, int64_t h, c
 /* Items [first, first+h) meet a panel; rows of `items` past h are not looked at. */
 static void scan_tile(const TopScan *t, Panel *p, int64_t first, int64_t h, const real *items, real *tile)
 {
-    products(t, p, items, tile);
+    topscan_products(t, p, items, tile);
     if (p->next < first + h) pass_targets(t, p, first, h, tile);
     union { MaskVec half[2]; Mask lane[GEMM_COLS]; uint64_t word[WORDS]; } hit;
     for (int half = 0; half < 2; half++) {
@@ -180,7 +156,7 @@ static void scan_tile(const TopScan *t, Panel *p, int64_t first, int64_t h, cons
 }
 
 /* `panels` panels from row `first` on, over all items. */
-static void scan_rows(const TopScan *t, Worker *w, int64_t first)
+void topscan_rows(const TopScan *t, Worker *w, int64_t first)
 {
     int panels = 0;
     for (; panels < PANELS && first + panels * GEMM_COLS < t->n; panels++) {
@@ -188,7 +164,7 @@ static void scan_rows(const TopScan *t, Worker *w, int64_t first)
         p->first = first + panels * GEMM_COLS;
         p->n = t->n - p->first < GEMM_COLS ? t->n - p->first : GEMM_COLS;
         p->x = w->x + panels * GEMM_COLS * t->C;
-        open_panel(t, w, p);
+        topscan_open_panel(t, w, p);
     }
     for (int64_t i = 0; i < t->N; i += GEMM_ROWS) {
         const int64_t h = t->N - i < GEMM_ROWS ? t->N - i : GEMM_ROWS;
@@ -199,7 +175,7 @@ static void scan_rows(const TopScan *t, Worker *w, int64_t first)
         }
         for (int k = 0; k < panels; k++) scan_tile(t, &w->panel[k], i, h, items, w->tile);
     }
-    for (int k = 0; k < panels; k++) close_panel(t, w, &w->panel[k]);
+    for (int k = 0; k < panels; k++) topscan_close_panel(t, w, &w->panel[k]);
 }
 
 void topscan_run(const TopScan *t, int threads)
@@ -214,11 +190,15 @@ void topscan_run(const TopScan *t, int threads)
         worker[i].x = arena_alloc(arena, (size_t)(step * t->C), sizeof(real));
         worker[i].rows = arena_alloc(arena, (size_t)(GEMM_ROWS * t->C), sizeof(real));
     }
+    if (topscan_screened(t, threads, worker, arena)) {
+        arena_destroy(arena);
+        return;
+    }
 #pragma omp parallel num_threads(threads)
     {
         Worker *w = &worker[omp_get_thread_num()];
 #pragma omp for schedule(dynamic)
-        for (int64_t first = 0; first < t->n; first += step) scan_rows(t, w, first);
+        for (int64_t first = 0; first < t->n; first += step) topscan_rows(t, w, first);
     }
     arena_destroy(arena);
 }

@@ -2,11 +2,12 @@
  *
  * score(row, item) = <x[row], table[item]>, added over k in order, one accumulator (the same number as gemm's). A tile of scores (a few items times a
  * panel of rows) is compared, as vectors over rows, with each row's worst kept score and with its target's score, and forgotten: nearly all tiles leave
- * nothing behind. Order: score descending, then item id ascending. Host memory; results do not depend on threads.
+ * nothing behind. On processors with tile registers most scores are not even computed in float: topscreen.h. Order: score descending, then item id ascending. Host memory; results do not depend on threads.
  */
 #ifndef DIGR_TENSOR_TOPSCAN_H
 #define DIGR_TENSOR_TOPSCAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/dims.h"
@@ -20,6 +21,7 @@ typedef struct TopScan {
     const int32_t *ex_item;
     const int32_t *target;    /* (n), or NULL: no ranks wanted */
     int64_t top;              /* list length, 0 to TOPSCAN_MOST */
+    bool plain;               /* every score in float: no screen in bfloat16 before it (topscreen.h; the results are the same) */
     /* out */
     int32_t *rank;            /* (n) 1 + items before the target; 0 when it is left out */
     real *target_score;       /* (n) -INFINITY when it is left out */
