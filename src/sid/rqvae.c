@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <tgmath.h>
 
+#include "sid/rqfused.h"
+
 /* --- parameters -------------------------------------------------------------------------------------------------------------------------- */
 
 static int64_t add_layer(RqModel *m, const char *side, int64_t i, int64_t in, int64_t out)
@@ -60,6 +62,7 @@ RqModel *rqvae_create(Backend *be, const RqConfig *cfg, int64_t max_batch, bool 
     params_finish(m->params, with_gradients);
     m->nearest = nearest_create(be, max_batch, cfg->K, Z, arena);
     buffers_create(m);
+    m->fused = rqfused_create(m);
     return m;
 }
 
@@ -81,6 +84,7 @@ void rqvae_destroy(RqModel *m)
     be->release(be, m->grad_a);
     be->release(be, m->grad_b);
     nearest_destroy(m->nearest);
+    rqfused_destroy(m->fused);
     params_destroy(m->params);
     arena_destroy(m->arena);
 }
@@ -108,6 +112,10 @@ static int64_t width(const RqModel *m, bool decoder, int64_t i)
 
 static void mlp_forward(RqModel *m, bool decoder, int64_t B, const real *x)
 {
+    if (m->fused != NULL) {
+        rqfused_forward(m, decoder, B, x);
+        return;
+    }
     const int64_t *at = decoder ? m->decoder : m->encoder;
     real **out = decoder ? m->dec : m->enc;
     for (int64_t i = 0; i < m->cfg.n_layers; i++) {
@@ -170,8 +178,10 @@ Status rqvae_forward(RqModel *m, int64_t B, const real *x, RqLoss *loss)
     mlp_forward(m, false, B, x);
     if (!m->bypass) TRY(quantise(m, B, &out));
     mlp_forward(m, true, B, m->bypass ? m->resid[0] : m->q);
-    be->copy(be, m->diff, m->dec[m->cfg.n_layers - 1], (size_t)(B * E) * sizeof(real));
-    be->axpy(be, B * E, -1, x, m->diff);
+    if (m->fused == NULL) {
+        be->copy(be, m->diff, m->dec[m->cfg.n_layers - 1], (size_t)(B * E) * sizeof(real));
+        be->axpy(be, B * E, -1, x, m->diff);
+    }
     out.recon = be->sum_squares(be, B * E, m->diff) / (double)(B * E);
     out.total = out.recon + m->cfg.rq_weight * out.rq;
     if (loss) *loss = out;
@@ -183,15 +193,24 @@ void rqvae_backward(RqModel *m)
 {
     Backend *be = m->be;
     int64_t B = m->B, E = m->cfg.dims[0], Z = m->cfg.dims[m->cfg.n_layers], Q = m->cfg.Q;
-    be->copy(be, m->grad_a, m->diff, (size_t)(B * E) * sizeof(real));
-    be->scale(be, B * E, (real)(2.0 / (double)(B * E)), m->grad_a);
-    real *dz = mlp_backward(m, true, B, m->bypass ? m->resid[0] : m->q, m->grad_a, true);
+    real *dz;
+    if (m->fused != NULL) {
+        dz = rqfused_backward(m, true, B, NULL, true);
+    } else {
+        be->copy(be, m->grad_a, m->diff, (size_t)(B * E) * sizeof(real));
+        be->scale(be, B * E, (real)(2.0 / (double)(B * E)), m->grad_a);
+        dz = mlp_backward(m, true, B, m->bypass ? m->resid[0] : m->q, m->grad_a, true);
+    }
     double pull = m->cfg.rq_weight * 2.0 / (double)(Q * B * Z);
     for (int64_t l = 0; l < Q && !m->bypass; l++) {
         if (l == 0 || !m->cfg.lcrec) be->axpy(be, B * Z, (real)(pull * m->cfg.beta), m->resid[l + 1], dz);
         be->embed_bwd_acc(be, B, Z, m->code_device[l], m->resid[l + 1], (real)-pull, params_grad(m->params, m->codebook[l]));
     }
-    mlp_backward(m, false, B, m->x, dz, false);
+    if (m->fused != NULL) {
+        rqfused_backward(m, false, B, dz, false);
+    } else {
+        mlp_backward(m, false, B, m->x, dz, false);
+    }
 }
 
 Status rqvae_encode(RqModel *m, int64_t N, const real *x, int32_t *code, real *z, RqLoss *loss)

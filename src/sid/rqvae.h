@@ -40,6 +40,8 @@ typedef struct RqLoss {
     double level[RQ_MAX_LEVELS]; /* codebook MSE = commitment MSE of the level */
 } RqLoss;
 
+typedef struct RqFused RqFused; /* rqfused.c */
+
 typedef struct RqModel {
     RqConfig cfg;
     Backend *be;
@@ -53,6 +55,7 @@ typedef struct RqModel {
     real *resid[RQ_MAX_LEVELS + 1], *picked, *q, *diff, *grad_a, *grad_b;
     int32_t *code_device[RQ_MAX_LEVELS], *code[RQ_MAX_LEVELS]; /* (max_batch) each; code: host */
     Nearest *nearest;
+    RqFused *fused;       /* NULL: every product and pass is an op of the backend */
 } RqModel;
 
 /* rqvae_create -- parameters are zero; set them with params_load, rqvae_init or an upload. */

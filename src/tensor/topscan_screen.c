@@ -171,7 +171,7 @@ static void screen_rows(const TopScan *t, const Items *items, Worker *w, Bench *
 
 bool topscan_screened(const TopScan *t, int threads, Worker *worker, Arena *arena)
 {
-    if (t->plain || !panel_tiles_available() || t->N < LEAST_ITEMS || t->C > MOST_WIDTH || SPLIT * GEMM_COLS != SCREEN_ROWS) return false;
+    if (t->plain || t->target != NULL || !panel_tiles_available() || t->N < LEAST_ITEMS || t->C > MOST_WIDTH || SPLIT * GEMM_COLS != SCREEN_ROWS) return false;
     Items items;
     round_items(t, threads, arena, &items);
     if (!isfinite(items.norm)) return false;
