@@ -10,6 +10,7 @@ Nearest *nearest_create(Backend *be, int64_t max_rows, int64_t K, int64_t Z, Are
 {
     Nearest *s = ARENA_NEW(arena, Nearest, 1);
     *s = (Nearest){.be = be, .max_rows = max_rows, .K = K, .Z = Z};
+    s->on_host = strcmp(be->name, "cuda") != 0;
     s->dot = be->alloc(be, (size_t)(max_rows * K) * sizeof *s->dot);
     s->h_dot = ARENA_NEW(arena, real, max_rows * K);
     s->h_square = ARENA_NEW(arena, real, K);
@@ -22,6 +23,30 @@ void nearest_destroy(Nearest *s)
     if (s) s->be->release(s->be, s->dot);
 }
 
+/* The lowest code of the least distance square - 2 dot (||x||^2 is common to all codes of a row); 0 when there is none. False unless that distance is finite. */
+static bool nearest_of_row(int64_t K, const real *square, const real *dot, int32_t *code)
+{
+    enum { LANES = 16 };
+    real least = (real)INFINITY, lane[LANES];
+    int64_t k = 0;
+    for (int j = 0; j < LANES; j++) lane[j] = (real)INFINITY;
+    for (; k + LANES <= K; k += LANES) {
+        for (int j = 0; j < LANES; j++) {
+            const real d = square[k + j] - 2 * dot[k + j];
+            lane[j] = d < lane[j] ? d : lane[j];
+        }
+    }
+    for (int j = 0; j < LANES; j++) least = lane[j] < least ? lane[j] : least;
+    for (; k < K; k++) {
+        const real d = square[k] - 2 * dot[k];
+        least = d < least ? d : least;
+    }
+    *code = 0;
+    for (k = 0; k < K && !(square[k] - 2 * dot[k] == least);) k++;
+    *code = k < K ? (int32_t)k : 0;
+    return isfinite(least);
+}
+
 Status nearest_find(Nearest *s, int64_t B, const real *x, const real *book, int32_t *code)
 {
     REQUIRE(B >= 0 && B <= s->max_rows, "%lld rows, at most %lld", (long long)B, (long long)s->max_rows);
@@ -29,7 +54,11 @@ Status nearest_find(Nearest *s, int64_t B, const real *x, const real *book, int3
     int64_t K = s->K, Z = s->Z;
     if (B == 0) return OK;
     be->gemm(be, false, true, B, K, Z, 1, x, Z, book, Z, 0, s->dot, K);
-    TRY(be->download(be, s->h_dot, s->dot, (size_t)(B * K) * sizeof(real)));
+    const real *h_dot = s->dot;
+    if (!s->on_host) {
+        TRY(be->download(be, s->h_dot, s->dot, (size_t)(B * K) * sizeof(real)));
+        h_dot = s->h_dot;
+    }
     TRY(be->download(be, s->h_book, book, (size_t)(K * Z) * sizeof(real)));
     for (int64_t k = 0; k < K; k++) {
         double square = 0;
@@ -38,17 +67,7 @@ Status nearest_find(Nearest *s, int64_t B, const real *x, const real *book, int3
     }
     int64_t bad = 0;
 #pragma omp parallel for num_threads(be->threads) schedule(static) reduction(+ : bad) if (B * K > 1 << 16)
-    for (int64_t b = 0; b < B; b++) { /* ||x||^2 is common to all codes of a row */
-        const real *dot = s->h_dot + b * K;
-        real least = (real)INFINITY;
-        int32_t best = -1;
-        for (int32_t k = 0; k < K; k++) {
-            real d = s->h_square[k] - 2 * dot[k];
-            if (d < least) least = d, best = k;
-        }
-        code[b] = best < 0 ? 0 : best;
-        bad += !isfinite(least);
-    }
+    for (int64_t b = 0; b < B; b++) bad += !nearest_of_row(K, s->h_square, h_dot + b * K, code + b);
     if (bad) return FAIL(E_NUMERIC, "lower the learning rate or check the embeddings", "distances of %lld of %lld vectors are not finite", (long long)bad, (long long)B);
     return OK;
 }

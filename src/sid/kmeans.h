@@ -5,6 +5,7 @@
 #ifndef DIGR_SID_KMEANS_H
 #define DIGR_SID_KMEANS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -18,6 +19,7 @@ typedef struct Nearest {
     Backend *be;
     int64_t max_rows, K, Z;
     real *dot;              /* (max_rows,K) backend memory */
+    bool on_host;           /* the backend's memory is the host's: no copy of dot */
     real *h_dot, *h_square; /* (max_rows,K), (K) host */
     real *h_book;           /* (K,Z) host */
 } Nearest;
