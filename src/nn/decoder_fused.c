@@ -13,7 +13,7 @@
 #include "nn/decoder_fused_internal.h"
 #include "tensor/panel.h"
 
-enum { PIECE_LEAST = 512, PIECE_MOST = 2048 /* tokens */, SUM_PER_TOKEN = 1024 /* weights of a layer for a token of a piece: sums are read and written once each */ };
+enum { PIECE_LEAST = 512, PIECE_MOST = 1024 /* tokens */, SUM_PER_TOKEN = 1024 /* weights of a layer for a token of a piece: sums are read and written once each */ };
 
 bool decoder_fused_fits(const Decoder *d)
 {
