@@ -21,8 +21,8 @@ typedef struct World {
     int32_t *history;
 } World;
 
-/* Items 0..N-1 with codes in [0,K): small K makes collisions, hence SIDs of four tokens. */
-static inline World world_create(Arena *a, Backend *be, uint64_t seed, int64_t N, int64_t K, int64_t max_tokens, bool gradients)
+/* Items 0..N-1 with codes in [0,K): small K makes collisions, hence SIDs of four tokens. config: all but V; sd: of the matrices. */
+static inline World world_create_with(Arena *a, Backend *be, uint64_t seed, int64_t N, int64_t K, int64_t max_tokens, bool gradients, DecoderConfig config, double sd)
 {
     enum { Q = 3, HISTORY = 4 };
     World w = {.arena = a, .be = be, .N = N};
@@ -35,13 +35,19 @@ static inline World world_create(Arena *a, Backend *be, uint64_t seed, int64_t N
     w.m.max_prompt = sequence_prompt_capacity(&w.m.builder);
     w.V = w.m.vocab->V;
     MUST(trie_from_catalogue(a, w.m.catalogue, w.m.vocab->sid_base, &w.m.trie));
-    DecoderConfig config = {.V = w.V, .C = 12, .L = 2, .H = 3, .Hkv = 1, .D = 4, .F = 14, .rope_theta = 1e4, .rms_eps = 1e-6, .qk_norm = true};
+    config.V = w.V;
     w.m.decoder = decoder_create(be, &config, max_tokens > 0 ? max_tokens : w.m.max_prompt + SID_MAX, gradients);
     decoder_init(w.m.decoder, seed);
     Params *p = decoder_params(w.m.decoder);
     for (int64_t i = 0; i < p->n; i++)
-        if (p->list[i].n_dims == 2) params_init_normal(p, i, 0.6, seed + 1);
+        if (p->list[i].n_dims == 2) params_init_normal(p, i, sd, seed + 1);
     return w;
+}
+
+static inline World world_create(Arena *a, Backend *be, uint64_t seed, int64_t N, int64_t K, int64_t max_tokens, bool gradients)
+{
+    const DecoderConfig small = {.C = 12, .L = 2, .H = 3, .Hkv = 1, .D = 4, .F = 14, .rope_theta = 1e4, .rms_eps = 1e-6, .qk_norm = true};
+    return world_create_with(a, be, seed, N, K, max_tokens, gradients, small, 0.6);
 }
 
 static inline void world_prompts(World *w, uint64_t seed, int64_t P)

@@ -13,7 +13,8 @@
 #include "nn/decoder_fused_internal.h"
 #include "tensor/panel.h"
 
-enum { PIECE_LEAST = 512, PIECE_MOST = 1024 /* tokens */, SUM_PER_TOKEN = 1024 /* weights of a layer for a token of a piece: sums are read and written once each */ };
+enum { PIECE_LEAST = 512, PIECE_MOST = 1024 /* tokens */, SUM_PER_TOKEN = 1024 /* weights of a layer for a token of a piece: sums are read and written once each */,
+       LOGITS = 128 * 1024 /* a block of decoder_fused_loss.c */ };
 
 bool decoder_fused_fits(const Decoder *d)
 {
@@ -157,6 +158,9 @@ float *fused_norm_sum(const FusedPiece *p)
     return p->lane->vectors + vectors_count(&p->d->config) - p->d->config.C;
 }
 
+/* What a lane must have room for. block: predictions of one sequence whose loss is the caller's. */
+typedef struct LaneNeed { int64_t tokens, longest, entries, block; } LaneNeed;
+
 static void create_sums(FusedLane *lane, const Decoder *d, const DecoderFused *f)
 {
     const DecoderConfig *c = &d->config;
@@ -169,13 +173,14 @@ static void create_sums(FusedLane *lane, const Decoder *d, const DecoderFused *f
     lane->vectors = ARENA_NEW(lane->arena, float, vectors_count(c));
 }
 
-/* Buffers for pieces of `room` tokens, a multiple of 32, in sequences of up to `longest`. */
-static void create_lane(FusedLane *lane, const Decoder *d, const DecoderFused *f, int64_t room, int64_t longest)
+/* Buffers for pieces of `room` tokens with `entries` predictions, multiples of 32, in sequences of up to `longest`; `widest_loss`: of a sequence's. */
+static void create_lane(FusedLane *lane, const Decoder *d, const DecoderFused *f, LaneNeed need)
 {
     const DecoderConfig *c = &d->config;
-    const int64_t T = room, C = c->C, F = c->F, HE = f->HE, V = tiles_round(c->V);
-    const int64_t widest = f->W3 > 2 * F ? f->W3 : 2 * F, deepest = widest > V ? widest : V, block = 128 * 1024 + TILES_STEP * V;
-    *lane = (FusedLane){.arena = arena_create("fused lane"), .room = room, .longest = longest};
+    const int64_t T = need.tokens, N = need.entries, C = c->C, F = c->F, HE = f->HE, V = tiles_round(c->V);
+    const int64_t widest = f->W3 > 2 * F ? f->W3 : 2 * F, factors = T * widest > N * V ? T * widest : N * V;
+    const int64_t block = LOGITS + (tiles_round(need.block) + TILES_STEP) * V;
+    *lane = (FusedLane){.arena = arena_create("fused lane"), .room = T, .longest = need.longest, .entries = N, .block = need.block};
     Arena *a = lane->arena;
     create_sums(lane, d, f);
     lane->saved = ARENA_NEW(a, FusedSaved, c->L);
@@ -191,30 +196,34 @@ static void create_lane(FusedLane *lane, const Decoder *d, const DecoderFused *f
     lane->datt = ARENA_NEW(a, Bf16, T * HE);
     lane->dqkv = ARENA_NEW(a, Bf16, T * f->W3);
     lane->dgu = ARENA_NEW(a, Bf16, T * 2 * F);
-    lane->turned = ARENA_NEW(a, Bf16, C * T);
-    lane->panels = ARENA_NEW(a, Bf16, T * deepest);
+    lane->turned = ARENA_NEW(a, Bf16, C * (T > N ? T : N));
+    lane->panels = ARENA_NEW(a, Bf16, factors);
     lane->branch = ARENA_NEW(a, float, T * C);
     lane->dh = ARENA_NEW(a, float, T * C);
-    lane->attention = ARENA_NEW(a, char, fused_attention_scratch(longest, c->D));
+    lane->attention = ARENA_NEW(a, char, fused_attention_scratch(need.longest, c->D));
     lane->order = ARENA_NEW(a, int64_t, T);
     lane->target = ARENA_NEW(a, int32_t, T);
     lane->range = ARENA_NEW(a, int32_t, 2 * T);
     lane->weight = ARENA_NEW(a, float, T);
     lane->logp = ARENA_NEW(a, float, T);
-    lane->rows = ARENA_NEW(a, Bf16, T * C);
-    lane->dlogits = ARENA_NEW(a, Bf16, T * V);
+    lane->rows = ARENA_NEW(a, Bf16, N * C);
+    lane->dlogits = ARENA_NEW(a, Bf16, N * V);
     lane->logits = ARENA_NEW(a, float, block);
-    lane->drows = ARENA_NEW(a, float, T * C);
+    lane->drows = ARENA_NEW(a, float, N * C);
 }
 
-static void fit_lane(FusedLane *lane, const Decoder *d, const DecoderFused *f, int64_t T, int64_t longest)
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static void fit_lane(FusedLane *lane, const Decoder *d, const DecoderFused *f, LaneNeed need)
 {
-    if (lane->arena != NULL && T <= lane->room && longest <= lane->longest) return;
-    const int64_t room = tiles_round(T > lane->room ? T + T / 8 : lane->room), most = longest > lane->longest ? longest : lane->longest;
-    const bool used = lane->used;
-    REQUIRE(!used, "a lane cannot grow in the middle of a step");
+    const LaneNeed has = {lane->room, lane->longest, lane->entries, lane->block};
+    if (lane->arena != NULL && need.tokens <= has.tokens && need.longest <= has.longest && need.entries <= has.entries && need.block <= has.block) return;
+    REQUIRE(!lane->used, "a lane cannot grow in the middle of a step");
+    need = (LaneNeed){tiles_round(need.tokens > has.tokens ? need.tokens + need.tokens / 8 : has.tokens), larger(need.longest, has.longest),
+                      tiles_round(need.entries > has.entries ? need.entries + need.entries / 8 : has.entries), larger(need.block, has.block)};
+    need.entries = larger(need.entries, need.tokens); /* as many targets as tokens, at least */
     if (lane->arena != NULL) arena_destroy(lane->arena);
-    create_lane(lane, d, f, room, most);
+    create_lane(lane, d, f, need);
 }
 
 static void fit_batch(Decoder *d, DecoderFused *f, const Packed *pk)
@@ -258,7 +267,11 @@ static void run_piece(const FusedPiece *p)
     embed_piece(p);
     for (int64_t l = 0; l < c->L; l++) fused_layer_forward(p, l, l + 1 < c->L ? lane->saved[l + 1].x : lane->x_last);
     fused_norm(p->T, c->C, lane->x_last, norm, (float)c->rms_eps, lane->r_last, lane->h, lane->room);
-    fused_loss(p);
+    if (p->tree != NULL) {
+        fused_tree_loss(p);
+    } else {
+        fused_loss(p);
+    }
     fused_norm_bwd(p->T, c->C, lane->x_last, norm, lane->r_last, lane->dh, false, p->dx, fused_norm_sum(p));
     for (int64_t l = c->L - 1; l >= 0; l--) fused_layer_backward(p, l);
     if (!(p->drop.p > 0)) return;
@@ -273,6 +286,15 @@ typedef struct Step {
     int64_t n_pieces, *bound;
 } Step;
 
+static void piece_needs(const Step *s, int64_t first, int64_t end, LaneNeed *need)
+{
+    const DecoderTree *tree = s->piece.tree;
+    need->tokens = larger(need->tokens, s->piece.pk->h_offset[end] - s->piece.pk->h_offset[first]);
+    if (tree == NULL) return;
+    need->entries = larger(need->entries, tree->entry[end] - tree->entry[first]);
+    for (int64_t b = first; b < end; b++) need->block = larger(need->block, tree->entry[b + 1] - tree->entry[b]);
+}
+
 static void run_lane(Backend *be, int i, void *arg)
 {
     const Step *s = arg;
@@ -280,19 +302,17 @@ static void run_lane(Backend *be, int i, void *arg)
     FusedLane *lane = &f->lane[i];
     const Packed *pk = s->piece.pk;
     const int64_t each = s->n_pieces / f->n_lanes, C = s->piece.d->config.C;
-    int64_t most = 0;
-    for (int64_t j = i * each; j < (i + 1) * each; j++) {
-        const int64_t T = pk->h_offset[s->bound[j + 1]] - pk->h_offset[s->bound[j]];
-        if (T > most) most = T;
-    }
-    if (most == 0) return;
-    fit_lane(lane, s->piece.d, f, most, pk->max_len);
+    LaneNeed need = {.longest = pk->max_len};
+    for (int64_t j = i * each; j < (i + 1) * each; j++) piece_needs(s, s->bound[j], s->bound[j + 1], &need);
+    if (need.tokens == 0) return;
+    fit_lane(lane, s->piece.d, f, need);
     memset(lane->vectors, 0, (size_t)vectors_count(&s->piece.d->config) * sizeof(float));
     tiles_open();
     for (int64_t j = i * each; j < (i + 1) * each; j++) {
         FusedPiece p = s->piece;
         p.lane = lane;
         p.be = be;
+        p.lane_number = i;
         p.first = s->bound[j];
         p.end = s->bound[j + 1];
         p.t0 = pk->h_offset[p.first];
@@ -387,18 +407,16 @@ static int64_t pieces_of(const Decoder *d, const Packed *pk)
     return (n + lanes - 1) / lanes * lanes;
 }
 
-Status decoder_fused_step(Decoder *d, const Packed *pk, const int32_t *tokens, Dropout drop, const int32_t *target, const int32_t *range, const real *weight,
-                          real *logp)
+/* Everything but the pieces' loss, which `common` brings along. */
+static void run_step(Decoder *d, FusedPiece common)
 {
-    const void *w = weight;
-    void *lp = logp;
-    if (d->fused == NULL) d->fused = fused_create(d);
     DecoderFused *f = d->fused;
-    decoder_check_batch(d, pk, tokens, target, range);
+    const Packed *pk = common.pk;
     fit_batch(d, f, pk);
     Arena *arena = arena_create("pieces");
-    Step s = {.piece = {.d = d, .f = f, .pk = pk, .tokens = tokens, .target = target, .range = range, .weight = w, .logp = lp, .drop = drop},
-              .n_pieces = pieces_of(d, pk)};
+    common.d = d;
+    common.f = f;
+    Step s = {.piece = common, .n_pieces = pieces_of(d, pk)};
     s.bound = ARENA_NEW(arena, int64_t, s.n_pieces + 1);
     decoder_cut(pk, s.n_pieces, s.bound);
     d->be->each_lane(d->be, pack_lane, d);
@@ -409,7 +427,25 @@ Status decoder_fused_step(Decoder *d, const Packed *pk, const int32_t *tokens, D
         f->lane[i].used = false;
     }
     const void *dx = f->dx;
-    d->be->embed_bwd_acc(d->be, pk->T, d->config.C, tokens, dx, 1, params_grad(d->params, d->embed));
+    d->be->embed_bwd_acc(d->be, pk->T, d->config.C, common.tokens, dx, 1, params_grad(d->params, d->embed));
     arena_destroy(arena);
+}
+
+Status decoder_fused_step(Decoder *d, const Packed *pk, const int32_t *tokens, Dropout drop, const int32_t *target, const int32_t *range, const real *weight,
+                          real *logp)
+{
+    const void *w = weight;
+    void *lp = logp;
+    if (d->fused == NULL) d->fused = fused_create(d);
+    decoder_check_batch(d, pk, tokens, target, range);
+    run_step(d, (FusedPiece){.pk = pk, .tokens = tokens, .target = target, .range = range, .weight = w, .logp = lp, .drop = drop});
     return OK;
+}
+
+void decoder_tree_step(Decoder *d, const Packed *pk, const int32_t *tokens, const DecoderTree *tree)
+{
+    REQUIRE(decoder_fused_fits(d), "sequences that branch need the fused step");
+    if (d->fused == NULL) d->fused = fused_create(d);
+    for (int64_t t = 0; t < pk->T; t++) REQUIRE(tokens[t] >= 0 && tokens[t] < d->config.V, "token %d at row %lld", tokens[t], (long long)t);
+    run_step(d, (FusedPiece){.pk = pk, .tokens = tokens, .tree = tree});
 }

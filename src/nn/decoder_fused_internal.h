@@ -25,7 +25,8 @@ typedef struct FusedLane {
     Bf16 *turned, *panels;       /* a left factor transposed (slices), a right factor in panels, of a weight gradient */
     float *branch, *dh;          /* (T,C) */
     void *attention;             /* scratch */
-    /* loss: the rows that have a target */
+    /* loss: the rows that have a target; height of rows and dlogits */
+    int64_t entries, block; /* block: predictions of one sequence, where the loss is the caller's */
     int64_t *order;
     int32_t *target, *range;
     float *weight, *logp, *logits, *drows;
@@ -65,6 +66,8 @@ typedef struct FusedPiece {
     const float *weight;
     float *logp, *dx;
     Dropout drop;
+    const DecoderTree *tree;     /* NULL: cross-entropy of targets */
+    int lane_number;
     bool fresh;                  /* the lane's first piece of the step: its sums begin anew */
 } FusedPiece;
 
@@ -74,6 +77,7 @@ void fused_layer_forward(const FusedPiece *p, int64_t l, float *x_out);
 void fused_layer_backward(const FusedPiece *p, int64_t l);
 /* fused_loss -- from p->lane->h, the hidden states (T,C), to logp and the hidden states' gradient p->lane->dh. */
 void fused_loss(const FusedPiece *p);
+void fused_tree_loss(const FusedPiece *p); /* the same by p->tree */
 
 static inline const float *fused_value(Decoder *d, int64_t index)
 {

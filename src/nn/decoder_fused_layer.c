@@ -9,12 +9,14 @@
 
 #include "nn/decoder_fused_internal.h"
 
-static FusedAttention attention_of(const FusedPiece *p, int64_t l)
+/* Of sequence b. */
+static FusedAttention attention_of(const FusedPiece *p, int64_t l, int64_t b)
 {
     const DecoderConfig *c = &p->d->config;
     const DecoderLayer *y = &p->d->layer[l];
     return (FusedAttention){.H = c->H, .Hkv = c->Hkv, .D = c->D, .height = p->lane->room, .scale = (float)(1.0 / sqrt((double)c->D)), .eps = (float)c->rms_eps,
-                            .qn = c->qk_norm ? fused_value(p->d, y->qn) : NULL, .kn = c->qk_norm ? fused_value(p->d, y->kn) : NULL, .rope = p->f->rope};
+                            .qn = c->qk_norm ? fused_value(p->d, y->qn) : NULL, .kn = c->qk_norm ? fused_value(p->d, y->kn) : NULL, .rope = p->f->rope,
+                            .start = p->tree != NULL ? p->tree->start + p->pk->h_offset[b] : NULL, .stem = p->tree != NULL ? p->tree->stem[b] : 0};
 }
 
 /* x_out = x + dropout(A W^T) */
@@ -44,8 +46,8 @@ void fused_layer_forward(const FusedPiece *p, int64_t l, float *x_out)
     fused_norm(T, C, s->x, fused_value(p->d, y->ln1), (float)c->rms_eps, s->r1, lane->h, height);
     FusedStore qkv = {s->qkv, height};
     tiles_slices_each(T, W3, C, lane->h, height, w->out[SITE_QKV], tiles_stride(C), fused_store, &qkv);
-    const FusedAttention a = attention_of(p, l);
     for (int64_t b = p->first; b < p->end; b++) {
+        const FusedAttention a = attention_of(p, l, b);
         const int64_t t = p->pk->h_offset[b] - p->t0, n = p->pk->h_offset[b + 1] - p->t0 - t;
         if (n > 0) fused_attention(&a, n, p->pk->pos + p->t0 + t, s->qkv + t * 32, s->att + t * 32, s->lse + t * c->H, lane->attention);
     }
@@ -109,8 +111,8 @@ static void attention_backward(const FusedPiece *p, int64_t l)
     FusedStore datt = {lane->datt, height};
     tiles_slices_each(T, HE, C, lane->dy, height, w->in[SITE_O], tiles_stride(C), fused_store, &datt);
     weight_gradient(p, C, HE, lane->dy, s->att, lane->sum[SITE_O][l]);
-    const FusedAttention a = attention_of(p, l);
     for (int64_t b = p->first; b < p->end; b++) {
+        const FusedAttention a = attention_of(p, l, b);
         const int64_t t = p->pk->h_offset[b] - p->t0, n = p->pk->h_offset[b + 1] - p->t0 - t;
         if (n == 0) continue;
         fused_attention_bwd(&a, n, p->pk->pos + p->t0 + t, s->qkv + t * 32, s->att + t * 32, lane->datt + t * 32, s->lse + t * c->H, lane->dqkv + t * 32,

@@ -16,12 +16,12 @@ static void group_loss(const FusedPiece *p, Group g)
 {
     FusedLane *lane = p->lane;
     const int64_t C = p->d->config.C, n = g.end - g.begin, first = g.lo / TILES_STEP * TILES_STEP, ld = tiles_round(g.hi - first), step = first / TILES_STEP;
-    const int64_t out = tiles_stride(C), in = tiles_stride(p->d->config.V), columns = tiles_round(p->d->config.V) / TILES_STEP, high = lane->room;
+    const int64_t out = tiles_stride(C), in = tiles_stride(p->d->config.V), columns = tiles_round(p->d->config.V) / TILES_STEP, high = lane->entries;
     const bool backward = p->weight != NULL;
     int64_t block = LOGITS / ld / TILES_STEP * TILES_STEP;
     if (block < TILES_STEP) block = TILES_STEP;
     for (int64_t c = 0; c < C; c += 32)
-        for (int64_t i = 0; i < n; i++) memcpy(lane->rows + c * high + i * 32, lane->h + c * high + lane->order[g.begin + i] * 32, 32 * sizeof(Bf16));
+        for (int64_t i = 0; i < n; i++) memcpy(lane->rows + c * high + i * 32, lane->h + c * lane->room + lane->order[g.begin + i] * 32, 32 * sizeof(Bf16));
     for (int64_t i = 0; i < n; i += block) {
         const int64_t rows = n - i < block ? n - i : block, at = g.begin + i;
         tiles_slices_product(rows, ld, C, lane->rows + i * 32, high, p->f->head_out + step * out, out, false, lane->logits, ld);
@@ -65,4 +65,43 @@ void fused_loss(const FusedPiece *p)
         i = g.end;
     }
     for (int64_t i = 0; i < n; i++) p->logp[p->t0 + lane->order[i]] = lane->logp[i];
+}
+
+/* --- a loss of the caller's ------------------------------------------------------------------------------------ */
+
+static void gather_entries(const FusedPiece *p, int64_t first, int64_t n)
+{
+    const FusedLane *lane = p->lane;
+    for (int64_t c = 0; c < p->d->config.C; c += 32) {
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t t = p->tree->row[first + i] - p->t0;
+            memcpy(lane->rows + c * lane->entries + i * 32, lane->h + c * lane->room + t * 32, 32 * sizeof(Bf16));
+        }
+    }
+}
+
+void fused_tree_loss(const FusedPiece *p)
+{
+    FusedLane *lane = p->lane;
+    const DecoderTree *tree = p->tree;
+    const int64_t C = p->d->config.C, V = p->d->config.V, ld = tiles_round(V), high = lane->entries, first = tree->entry[p->first];
+    const int64_t n = tree->entry[p->end] - first;
+    memset(lane->dh, 0, (size_t)(p->T * C) * sizeof *lane->dh);
+    if (p->fresh) memset(lane->head_sum, 0, (size_t)tiles_blocks(C, V) * sizeof *lane->head_sum);
+    gather_entries(p, first, n);
+    for (int64_t b = p->first; b < p->end; b++) {
+        const int64_t at = tree->entry[b] - first, rows = tree->entry[b + 1] - tree->entry[b];
+        if (rows == 0) continue;
+        tiles_slices_product(rows, ld, C, lane->rows + at * 32, high, p->f->head_out, tiles_stride(C), false, lane->logits, ld);
+        tree->loss(tree->arg, p->lane_number, b, lane->logits, ld);
+        tiles_slices(rows, ld, lane->logits, ld, lane->dlogits + at * 32, high);
+        tiles_slices_product(rows, C, ld, lane->dlogits + at * 32, high, p->f->head_in, tiles_stride(V), false, lane->drows, C);
+        for (int64_t r = 0; r < rows; r++) {
+            float *dh = lane->dh + (tree->row[first + at + r] - p->t0) * C;
+            for (int64_t c = 0; c < C; c++) dh[c] += lane->drows[r * C + c];
+        }
+    }
+    tiles_slices_transpose(n, C, lane->rows, high, lane->turned);
+    tiles_slices_pair(n, ld, lane->dlogits, high, lane->panels, tiles_stride(n));
+    tiles_slices_blocks(C, ld, n, lane->turned, C, lane->panels, tiles_stride(n), true, lane->head_sum, ld / TILES_STEP);
 }

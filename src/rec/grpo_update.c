@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "rec/beam_common.h"
+#include "rec/grpo_tree.h"
 
 struct GrpoUpdate {
     Arena *arena;
@@ -16,6 +17,7 @@ struct GrpoUpdate {
     double temperature;
     int64_t V, max_tokens, max_sequences, max_rows;
     PromptPack pack;
+    GrpoTree *tree; /* NULL: every completion is a sequence of its own */
     /* sequences of the micro-batch */
     int64_t S, T, n_rows;
     int64_t *offset;            /* (max_sequences+1) */
@@ -42,6 +44,7 @@ GrpoUpdate *grpo_update_create(Decoder *d, const Trie *trie, int64_t max_tokens,
     *u = (GrpoUpdate){.arena = a, .be = be, .d = d, .trie = trie, .o = *options, .temperature = temperature, .V = decoder_config(d)->V,
                       .max_tokens = max_tokens};
     u->x = trie_index(a, trie);
+    u->tree = grpo_tree_create(d, trie, &u->x, max_tokens, temperature, options);
     u->max_sequences = max_tokens / 16 + 1; /* more and shorter sequences only end a micro-batch early */
     u->max_rows = u->max_sequences * trie->depth;
     size_t S = (size_t)u->max_sequences, R = (size_t)u->max_rows, V = (size_t)u->V;
@@ -69,6 +72,7 @@ GrpoUpdate *grpo_update_create(Decoder *d, const Trie *trie, int64_t max_tokens,
 void grpo_update_destroy(GrpoUpdate *u)
 {
     if (!u) return;
+    grpo_tree_destroy(u->tree);
     prompt_pack_destroy(&u->pack);
     void *blocks[] = {u->d_logits, u->d_lp, u->d_lse, u->d_weight, u->d_target, u->d_allowed};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) u->be->release(u->be, blocks[i]);
@@ -157,6 +161,11 @@ static Status flush(GrpoUpdate *u, const GrpoBatch *b, GrpoSums *sums, real *lp)
 Status grpo_update_run(GrpoUpdate *u, const GrpoBatch *b, GrpoLoss *loss, real *lp)
 {
     GrpoSums sums = {0};
+    if (u->tree != NULL && grpo_tree_fits(u->tree, b)) {
+        TRY(grpo_tree_run(u->tree, b, &sums, lp));
+        if (loss) *loss = grpo_summary(&u->o, &sums);
+        return OK;
+    }
     u->S = u->T = u->n_rows = 0;
     for (int64_t slot = 0; slot < b->n * b->G; slot++) {
         int64_t first = slot / b->G * b->G;

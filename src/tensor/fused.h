@@ -43,6 +43,9 @@ typedef struct FusedAttention {
     int64_t H, Hkv, D, height;
     float scale, eps;
     const float *qn, *kn, *rope;
+    /* A sequence that branches: row t sees rows [0,stem) and [start[t], t]. start (n), 0 for rows of the stem; NULL: an ordinary sequence. */
+    const int32_t *start;
+    int64_t stem;
 } FusedAttention;
 
 /* Bytes of scratch for sequences of up to n tokens with heads of D. */

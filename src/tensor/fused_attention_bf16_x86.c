@@ -231,15 +231,21 @@ LANES_TARGET static void head_back(const FusedAttention *a, int64_t n, const int
 
 /* --- forward --------------------------------------------------------------------------------------------------- */
 
-/* Row t of a block whose scores x reach to `wide`: p = exponentials, 0 past t. Returns their sum; *lse out. */
-LANES_TARGET static float softmax_row(int64_t t, int64_t wide, float scale, const float *x, Bf16 *p, float *lse)
+/* Which of rows j to j+15 row t sees; `from`: where its branch begins, not before `stem`. */
+LANES_INLINE __mmask16 seen(int64_t t, int64_t j, int64_t stem, int64_t from)
+{
+    return (__mmask16)(lanes_of(t + 1 - j) & ~(lanes_of(from - j) & ~lanes_of(stem - j)));
+}
+
+/* Row t of a block whose scores x reach to `wide`: p = exponentials, 0 for what it does not see. Returns their sum; *lse out. */
+LANES_TARGET static float softmax_row(int64_t t, int64_t wide, int64_t stem, int64_t from, float scale, const float *x, Bf16 *p, float *lse)
 {
     const __m512 none = _mm512_set1_ps(-INFINITY), f = _mm512_set1_ps(scale);
     __m512 most = none, sum = _mm512_setzero_ps();
-    for (int64_t j = 0; j <= t; j += 16) most = _mm512_max_ps(most, _mm512_mask_loadu_ps(none, lanes_of(t + 1 - j), x + j));
+    for (int64_t j = 0; j <= t; j += 16) most = _mm512_max_ps(most, _mm512_mask_loadu_ps(none, seen(t, j, stem, from), x + j));
     const float max = scale * _mm512_reduce_max_ps(most);
     for (int64_t j = 0; j < wide; j += 16) {
-        const __mmask16 mask = lanes_of(t + 1 - j);
+        const __mmask16 mask = seen(t, j, stem, from);
         const __m512 e = _mm512_maskz_mov_ps(mask, lanes_exp(_mm512_fmsub_ps(f, _mm512_maskz_loadu_ps(mask, x + j), _mm512_set1_ps(max))));
         sum = _mm512_add_ps(sum, e);
         lanes_store(p + j, e);
@@ -263,7 +269,10 @@ static void forward_head(const FusedAttention *a, int64_t n, int64_t h, Bf16 *ou
         const int64_t wide = i0 + BLOCK, rows = n - i0 < BLOCK ? n - i0 : BLOCK;
         float inverse[BLOCK];
         tiles_product(BLOCK, wide, a->D, s->q + i0 * E, E, s->kt, tiles_stride(a->D), false, s->s, N);
-        for (int64_t i = 0; i < rows; i++) inverse[i] = 1 / softmax_row(i0 + i, wide, a->scale, s->s + i * N, s->p + i * N, &lse[(i0 + i) * a->H + h]);
+        for (int64_t i = 0; i < rows; i++) {
+            const int64_t t = i0 + i;
+            inverse[i] = 1 / softmax_row(t, wide, a->stem, a->start != NULL ? a->start[t] : 0, a->scale, s->s + i * N, s->p + i * N, &lse[t * a->H + h]);
+        }
         for (int64_t i = rows; i < BLOCK; i++) memset(s->p + i * N, 0, (size_t)wide * sizeof *s->p);
         tiles_product(BLOCK, E, wide, s->p, N, s->vp, tiles_stride(N), false, s->o, E);
         for (int64_t i = 0; i < rows; i++) scaled_row(E, s->o + i * E, inverse[i], out + (i0 + i) * 32, 32 * a->height);
@@ -290,12 +299,12 @@ void fused_attention(const FusedAttention *a, int64_t n, const int32_t *pos, con
 
 /* --- backward -------------------------------------------------------------------------------------------------- */
 
-/* Row t: scores x and gradients dp of the probabilities, up to `wide`, to p and the scores' gradient ds, both 0 past t. */
-LANES_TARGET static void backward_row(int64_t t, int64_t wide, float scale, float lse, float delta, const float *x, const float *dp, Bf16 *p, Bf16 *ds)
+/* Row t: scores x and gradients dp of the probabilities, up to `wide`, to p and the scores' gradient ds, both 0 for what it does not see. */
+LANES_TARGET static void backward_row(int64_t t, int64_t wide, int64_t stem, int64_t from, float scale, float lse, float delta, const float *x, const float *dp, Bf16 *p, Bf16 *ds)
 {
     const __m512 f = _mm512_set1_ps(scale), l = _mm512_set1_ps(lse), shift = _mm512_set1_ps(delta);
     for (int64_t j = 0; j < wide; j += 16) {
-        const __mmask16 mask = lanes_of(t + 1 - j);
+        const __mmask16 mask = seen(t, j, stem, from);
         const __m512 e = _mm512_maskz_mov_ps(mask, lanes_exp(_mm512_fmsub_ps(f, _mm512_maskz_loadu_ps(mask, x + j), l)));
         lanes_store(p + j, e);
         lanes_store(ds + j, _mm512_mul_ps(_mm512_mul_ps(f, e), _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, dp + j), shift)));
@@ -325,7 +334,8 @@ static void backward_head(const FusedAttention *a, int64_t n, const int32_t *pos
         tiles_slices_product(BLOCK, wide, D, dout + i0 * 32, a->height, s->vt, tiles_stride(D), false, s->dp, N);
         for (int64_t i = 0; i < rows; i++) {
             const int64_t t = i0 + i;
-            backward_row(t, wide, a->scale, lse[t * a->H + h], s->delta[t], s->s + i * N, s->dp + i * N, s->p + i * N, s->ds + i * N);
+            backward_row(t, wide, a->stem, a->start != NULL ? a->start[t] : 0, a->scale, lse[t * a->H + h], s->delta[t], s->s + i * N, s->dp + i * N, s->p + i * N,
+                         s->ds + i * N);
         }
         tiles_pair(rows, wide, s->p, N, s->pp + i0 / BLOCK * 2 * TILES_TILE, stride);
         tiles_pair(rows, wide, s->ds, N, s->dsp + i0 / BLOCK * 2 * TILES_TILE, stride);
