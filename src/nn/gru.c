@@ -9,6 +9,8 @@
 #include <string.h>
 #include <tgmath.h>
 
+#include "tensor/vmath.h"
+
 #define WEIGHT_FIELD(field, name, rows, cols) int64_t field;
 typedef struct Gru {
     SeqModel model;
@@ -80,17 +82,19 @@ static void lay_out_time_major(Gru *g)
     be->upload(be, g->inverse, g->h_inverse, (size_t)pk->T * sizeof *g->inverse);
 }
 
-static real sigmoid(real x) { return 1 / (1 + exp(-x)); }
-
-/* Gates of one time-major row: gi, gh (3C) in; r, z, n, h (C) out. hprev NULL = zeros. */
-static void cell(int64_t C, const real *gi, const real *gh, const real *hprev, real *r, real *z, real *n, real *h)
+/* Gates of one time-major row: gi, gh (3C) in; r, z, n, h (C) out, none overlapping (so that the loop becomes vectors). hprev NULL = zeros. */
+static void cell(int64_t C, const real *gi, const real *gh, const real *hprev, real *restrict r, real *restrict z, real *restrict n, real *restrict h)
 {
     for (int64_t c = 0; c < C; c++) {
-        r[c] = sigmoid(gi[c] + gh[c]);
-        z[c] = sigmoid(gi[C + c] + gh[C + c]);
-        n[c] = tanh(gi[2 * C + c] + r[c] * gh[2 * C + c]);
-        h[c] = (1 - z[c]) * n[c] + (hprev != NULL ? z[c] * hprev[c] : 0);
+        const real reset = vmath_sigmoid(gi[c] + gh[c]), update = vmath_sigmoid(gi[C + c] + gh[C + c]);
+        const real candidate = vmath_tanh(gi[2 * C + c] + reset * gh[2 * C + c]);
+        r[c] = reset;
+        z[c] = update;
+        n[c] = candidate;
+        h[c] = (1 - update) * candidate;
     }
+    if (hprev == NULL) return;
+    for (int64_t c = 0; c < C; c++) h[c] += z[c] * hprev[c];
 }
 
 static const real *forward(void *self, const Packed *pk, const int32_t *items, Dropout drop)
@@ -133,8 +137,8 @@ static const real *forward(void *self, const Packed *pk, const int32_t *items, D
 }
 
 /* One row of the backward pass. dh: gradient by h'. Writes dgi, dgh (3C) and the part of the gradient by h that does not pass through the gates. */
-static void cell_bwd(int64_t C, const real *gh, const real *hprev, const real *r, const real *z, const real *n, const real *dh, real *dgi,
-                     real *dgh, real *direct)
+static void cell_bwd(int64_t C, const real *gh, const real *hprev, const real *r, const real *z, const real *n, const real *dh, real *restrict dgi,
+                     real *restrict dgh, real *restrict direct)
 {
     for (int64_t c = 0; c < C; c++) {
         const real h0 = hprev != NULL ? hprev[c] : 0;

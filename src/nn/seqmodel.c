@@ -3,10 +3,13 @@
  * Why tiles: with T = 1024 positions and N = 12,101 items the scores would take 50 MB, four times over with their gradient. A tile of R rows is
  * scored, normalised, turned into its own gradient in place and folded into dout and demb while it is still in cache:
  *   S = O E^T;  logp, lse = xent(S);  S := weight (softmax - onehot);  dO = S E;  dE += S^T O.
+ * In bfloat16 on tile registers: seqloss_tiles.h.
  */
 #include "nn/seqmodel.h"
 
 #include <tgmath.h>
+
+#include "nn/seqloss_tiles.h"
 
 void seqmodel_destroy(SeqModel *m)
 {
@@ -73,6 +76,7 @@ struct SeqLoss {
     real *logp, *lse, *weight; /* (max_tokens) backend */
     int32_t *target; /* (max_tokens) backend */
     real *h_weight;  /* (max_tokens) host */
+    SeqTiles *tiles; /* NULL: the general way */
     Arena *arena;
 };
 
@@ -90,6 +94,8 @@ SeqLoss *seqloss_create(Backend *be, int64_t N, int64_t C, int64_t max_tokens, i
     Arena *arena = arena_create("sequence loss");
     SeqLoss *l = ARENA_NEW(arena, SeqLoss, 1);
     *l = (SeqLoss){.be = be, .N = N, .C = C, .max_tokens = max_tokens, .tile = tile, .arena = arena};
+    l->tiles = seqtiles_create(be, arena, N, C);
+    if (l->tiles != NULL) return l;
     l->scores = be->alloc(be, (size_t)(tile * N) * sizeof(real));
     l->logp = be->alloc(be, (size_t)max_tokens * sizeof(real));
     l->lse = be->alloc(be, (size_t)max_tokens * sizeof(real));
@@ -108,17 +114,16 @@ void seqloss_destroy(SeqLoss *l)
     be->release(be, l->lse);
     be->release(be, l->weight);
     be->release(be, l->target);
+    seqtiles_destroy(l->tiles);
     arena_destroy(l->arena);
 }
 
 int64_t seqloss_tile(const SeqLoss *l) { return l->tile; }
 
-Status seqloss_run(SeqLoss *l, int64_t T, const real *out, const int32_t *target, const real *emb, double weight, real *dout,
-                   real *demb, real *logp)
+static Status run_general(SeqLoss *l, int64_t T, const real *out, const int32_t *target, const real *emb, double weight, real *dout, real *demb, real *logp)
 {
     Backend *be = l->be;
     const int64_t N = l->N, C = l->C;
-    REQUIRE(T >= 1 && T <= l->max_tokens, "T %lld of %lld", (long long)T, (long long)l->max_tokens);
     for (int64_t t = 0; t < T; t++) l->h_weight[t] = (real)weight;
     be->upload(be, l->weight, l->h_weight, (size_t)T * sizeof(real));
     be->upload(be, l->target, target, (size_t)T * sizeof(int32_t));
@@ -131,7 +136,19 @@ Status seqloss_run(SeqLoss *l, int64_t T, const real *out, const int32_t *target
         be->gemm(be, false, false, n, C, N, 1, l->scores, N, emb, C, 0, dout + t * C, C);
         be->gemm(be, true, false, N, C, n, 1, l->scores, N, out + t * C, C, 1, demb, C);
     }
-    TRY(be->download(be, logp, l->logp, (size_t)T * sizeof(real)));
+    return be->download(be, logp, l->logp, (size_t)T * sizeof(real));
+}
+
+Status seqloss_run(SeqLoss *l, int64_t T, const real *out, const int32_t *target, const real *emb, double weight, real *dout,
+                   real *demb, real *logp)
+{
+    REQUIRE(T >= 1 && T <= l->max_tokens, "T %lld of %lld", (long long)T, (long long)l->max_tokens);
+    if (l->tiles != NULL) {
+        REQUIRE(sizeof(real) == sizeof(float), "bfloat16 in a build in double");
+        seqtiles_run(l->tiles, T, (const void *)out, target, (const void *)emb, weight, (void *)dout, (void *)demb, (void *)logp);
+    } else {
+        TRY(run_general(l, T, out, target, emb, weight, dout, demb, logp));
+    }
     for (int64_t t = 0; t < T; t++)
         if (!isfinite(logp[t]))
             return FAIL(E_NUMERIC, "lower the learning rate", "log-probability of target %d at position %lld of the batch is not finite",
