@@ -12,35 +12,53 @@
 
 enum { SCREENS = PANELS * GEMM_COLS / SCREEN_ROWS > 0 ? PANELS * GEMM_COLS / SCREEN_ROWS : 1, SPLIT = SCREEN_ROWS / GEMM_COLS, LEAST_ITEMS = 2048, MOST_WIDTH = 4096 };
 
-/* The items as bfloat16, and their part of the bound. */
+/* Lengths of vectors x = x' + x" + r: |x|, |x-x'|, |x"|, |r|; or the largest of each. */
+typedef struct Lengths { double whole, off, rest, left; } Lengths;
+
+/* The items as bfloat16, and their part of the bounds. */
 typedef struct Items {
     int64_t ld, group, groups;
-    Bf16 *rows;
-    double norm, off; /* largest |t| and |t-t'| */
+    Bf16 *rows, *rest;
+    Lengths most;
 } Items;
 
 typedef struct Bench { /* of a worker */
     Screen screen[SCREENS];
-    Bf16 *x, *rounded;
+    Bf16 *x, *rest, *rounded;
+    float *over;
 } Bench;
 
-/* |v| and |v-v'| of C numbers, v' as rounded to bfloat16 and seen by the tile registers. */
-static void norms(int64_t C, const float *v, const Bf16 *r, double *norm, double *off)
+/* A number of bfloat16 as the tile registers see it. */
+static double seen(Bf16 x)
 {
-    double all = 0, lost = 0;
-    for (int64_t i = 0; i < C; i++) {
-        const double x = (double)v[i], y = (r[i] & 0x7f80u) == 0 ? 0 : (double)tiles_float(r[i]);
-        all += x * x;
-        lost += (x - y) * (x - y);
-    }
-    *norm = sqrt(all);
-    *off = sqrt(lost);
+    return (x & 0x7f80u) == 0 ? 0 : (double)tiles_float(x);
 }
 
-static double bound(const Items *items, int64_t C, double m, double e)
+/* C numbers rounded, and the rest of them, as rows of tiles.h; over: room for C. */
+static Lengths round_row(int64_t C, const float *v, float *over, Bf16 *rounded, Bf16 *rest)
 {
-    const double k = (double)tiles_round(C), n = items->norm, d = items->off;
-    return (1 + 0x1p-20) * (e * n + (m + e) * d + 4.04 * k * 0x1p-24 * (m + e) * (n + d) + 8 * k * 0x1p-126);
+    Lengths l = {0};
+    tiles_rows(1, C, v, C, rounded, tiles_round(C));
+    for (int64_t i = 0; i < C; i++) over[i] = v[i] - (float)seen(rounded[i]);
+    tiles_rows(1, C, over, C, rest, tiles_round(C));
+    for (int64_t i = 0; i < C; i++) {
+        const double x = (double)v[i], off = x - seen(rounded[i]), second = seen(rest[i]);
+        l.whole += x * x;
+        l.off += off * off;
+        l.rest += second * second;
+        l.left += (off - second) * (off - second);
+    }
+    return (Lengths){sqrt(l.whole), sqrt(l.off), sqrt(l.rest), sqrt(l.left)};
+}
+
+/* E and F of topscreen.h for a row. */
+typedef struct Bounds { double E, F; } Bounds;
+static Bounds bounds(const Lengths *t, int64_t C, const Lengths *x)
+{
+    const double k = (double)tiles_round(C), safe = 1 + 0x1p-20, u = 0x1p-24, tiny = k * 0x1p-126;
+    return (Bounds){safe * (x->off * t->whole + (x->whole + x->off) * t->off + 4.04 * k * u * (x->whole + x->off) * (t->whole + t->off) + 8 * tiny),
+                    safe * (x->rest * t->rest + x->left * t->whole + (x->whole + x->left) * t->left +
+                            8.08 * k * u * (x->whole + x->off + x->rest) * (t->whole + t->off + t->rest) + 24 * tiny)};
 }
 
 static float below(double x) { return nextafterf((float)x, -INFINITY); }
@@ -55,43 +73,46 @@ static void round_items(const TopScan *t, int threads, Arena *arena, Items *item
     items->group = (squares + SCREEN_GROUPS - 1) / SCREEN_GROUPS;
     items->groups = (squares + items->group - 1) / items->group;
     items->rows = arena_alloc(arena, (size_t)(squares * 32 * items->ld), sizeof(Bf16));
-    double norm = 0, off = 0;
-    bool whole = true;
-#pragma omp parallel for num_threads(threads) reduction(max : norm, off) reduction(&& : whole)
+    items->rest = arena_alloc(arena, (size_t)(squares * 32 * items->ld), sizeof(Bf16));
+    double whole = 0, off = 0, rest = 0, left = 0;
+    bool finite = true;
+#pragma omp parallel for num_threads(threads) reduction(max : whole, off, rest, left) reduction(&& : finite)
     for (int64_t i = 0; i < t->N; i++) {
-        double a, b;
-        tiles_rows(1, C, from + i * C, C, items->rows + i * items->ld, items->ld);
-        norms(C, from + i * C, items->rows + i * items->ld, &a, &b);
-        norm = a > norm ? a : norm;
-        off = b > off ? b : off;
-        whole = whole && isfinite(a) && isfinite(b);
+        float over[MOST_WIDTH];
+        const Lengths l = round_row(C, from + i * C, over, items->rows + i * items->ld, items->rest + i * items->ld);
+        whole = l.whole > whole ? l.whole : whole;
+        off = l.off > off ? l.off : off;
+        rest = l.rest > rest ? l.rest : rest;
+        left = l.left > left ? l.left : left;
+        finite = finite && isfinite(l.whole + l.off + l.rest + l.left);
     }
-    items->norm = whole ? norm : INFINITY;
-    items->off = off;
+    items->most = (Lengths){finite ? whole : INFINITY, off, rest, left};
 }
 
-/* Rows of one screen: their panel, and E of each, NAN where there is none. */
-static void open_screen(const TopScan *t, const Items *items, Bench *w, Screen *s, int64_t first, int64_t n, double *E)
+/* Rows of one screen: their panels, and the bounds of each, NAN where there are none. */
+static void open_screen(const TopScan *t, const Items *items, Bench *w, Screen *s, int64_t first, int64_t n, Bounds *bound)
 {
     const void *all = t->x;
     const float *x = (const float *)all + first * t->ldx;
-    const int64_t C = t->C, stride = tiles_stride(C);
-    Bf16 *panel = w->x + (s - w->screen) * stride;
-    for (int half = 0; half < 2; half++) tiles_columns_group(n - 16 * half, C, n > 16 * half ? x + 16 * half * t->ldx : x, t->ldx, half, panel);
-    s->x = panel;
+    const int64_t C = t->C, stride = tiles_stride(C), deep = tiles_round(C);
+    Bf16 *panel = w->x + (s - w->screen) * stride, *rest = w->rest + (s - w->screen) * stride;
     for (int64_t u = 0; u < SCREEN_ROWS; u++) {
-        double m, e;
-        E[u] = NAN;
+        bound[u] = (Bounds){NAN, NAN};
         s->kept[u] = s->before[u] = 0;
+        memset(w->rounded + u * deep, 0, (size_t)deep * sizeof(Bf16));
+        memset(w->rounded + (SCREEN_ROWS + u) * deep, 0, (size_t)deep * sizeof(Bf16));
         if (u >= n) continue;
-        tiles_rows(1, C, x + u * t->ldx, t->ldx, w->rounded, items->ld);
-        norms(C, x + u * t->ldx, w->rounded, &m, &e);
-        E[u] = bound(items, C, m, e);
+        const Lengths l = round_row(C, x + u * t->ldx, w->over, w->rounded + u * deep, w->rounded + (SCREEN_ROWS + u) * deep);
+        bound[u] = bounds(&items->most, C, &l);
     }
+    tiles_pair_transposed(C, SCREEN_ROWS, w->rounded, deep, panel, stride);
+    tiles_pair_transposed(C, SCREEN_ROWS, w->rounded + SCREEN_ROWS * deep, deep, rest, stride);
+    s->x = panel;
+    s->rest = rest;
 }
 
 /* What is kept of each row, after the first pass. Rows without a bound keep too much on purpose. */
-static void set_limits(const TopScan *t, const Items *items, Screen *s, Panel *panel, int64_t first, int64_t n, const double *E)
+static void set_limits(const TopScan *t, const Items *items, Screen *s, Panel *panel, int64_t first, int64_t n, const Bounds *bound)
 {
     int32_t want[SCREEN_ROWS] = {0};
     float level[SCREEN_ROWS] = {0};
@@ -104,14 +125,15 @@ static void set_limits(const TopScan *t, const Items *items, Screen *s, Panel *p
         s->enough[u] = s->low[u] = s->high[u] = INFINITY;
         if (u >= n) continue;
         const double target = (double)panel[u / GEMM_COLS].target[u % GEMM_COLS];
-        if (!isfinite(E[u]) || (t->target != NULL && !isfinite(target))) {
+        const double E = bound[u].E, F = t->target != NULL ? bound[u].F : E;
+        if (!isfinite(bound[u].E + bound[u].F) || (t->target != NULL && !isfinite(target))) {
             s->kept[u] = SCREEN_MOST + 1;
             continue;
         }
-        if (t->top > 0) s->enough[u] = below((double)level[u] - 2 * E[u]);
+        if (t->top > 0) s->enough[u] = below((double)level[u] - E - F);
         if (t->target != NULL) {
-            s->low[u] = below(target - E[u]);
-            s->high[u] = above(target + E[u]);
+            s->low[u] = below(target - F);
+            s->high[u] = above(target + F);
         }
     }
 }
@@ -137,7 +159,7 @@ static void score_kept(const TopScan *t, Worker *w, const Screen *s, int64_t u, 
 
 static void screen_rows(const TopScan *t, const Items *items, Worker *w, Bench *b, int64_t first)
 {
-    double E[SCREENS][SCREEN_ROWS];
+    Bounds bound[SCREENS][SCREEN_ROWS];
     int64_t n[SCREENS];
     int screens = 0, panels = 0;
     for (; screens < SCREENS && first + screens * SCREEN_ROWS < t->n; screens++) {
@@ -150,11 +172,11 @@ static void screen_rows(const TopScan *t, const Items *items, Worker *w, Bench *
             p->x = w->x + panels * GEMM_COLS * t->C;
             topscan_open_panel(t, w, p);
         }
-        open_screen(t, items, b, &b->screen[screens], at, n[screens], E[screens]);
+        open_screen(t, items, b, &b->screen[screens], at, n[screens], bound[screens]);
     }
     if (t->top > 0) topscreen_maxima(t->N, t->C, items->rows, items->ld, items->group, screens, b->screen);
-    for (int k = 0; k < screens; k++) set_limits(t, items, &b->screen[k], &w->panel[k * SPLIT], first + k * SCREEN_ROWS, n[k], E[k]);
-    topscreen_collect(t->N, t->C, items->rows, items->ld, t->target != NULL, screens, b->screen);
+    for (int k = 0; k < screens; k++) set_limits(t, items, &b->screen[k], &w->panel[k * SPLIT], first + k * SCREEN_ROWS, n[k], bound[k]);
+    topscreen_collect(t->N, t->C, items->rows, t->target != NULL ? items->rest : NULL, items->ld, screens, b->screen);
     bool scan = false;
     for (int k = 0; k < screens; k++) {
         for (int64_t u = 0; u < n[k]; u++) {
@@ -171,14 +193,16 @@ static void screen_rows(const TopScan *t, const Items *items, Worker *w, Bench *
 
 bool topscan_screened(const TopScan *t, int threads, Worker *worker, Arena *arena)
 {
-    if (t->plain || t->target != NULL || !panel_tiles_available() || t->N < LEAST_ITEMS || t->C > MOST_WIDTH || SPLIT * GEMM_COLS != SCREEN_ROWS) return false;
+    if (t->plain || !panel_tiles_available() || t->N < LEAST_ITEMS || t->C > MOST_WIDTH || SPLIT * GEMM_COLS != SCREEN_ROWS) return false;
     Items items;
     round_items(t, threads, arena, &items);
-    if (!isfinite(items.norm)) return false;
+    if (!isfinite(items.most.whole)) return false;
     Bench *bench = arena_alloc(arena, (size_t)threads, sizeof *bench);
     for (int i = 0; i < threads; i++) {
         bench[i].x = arena_alloc(arena, (size_t)(SCREENS * tiles_stride(t->C)), sizeof(Bf16));
-        bench[i].rounded = arena_alloc(arena, (size_t)items.ld, sizeof(Bf16));
+        bench[i].rest = arena_alloc(arena, (size_t)(SCREENS * tiles_stride(t->C)), sizeof(Bf16));
+        bench[i].rounded = arena_alloc(arena, (size_t)(2 * SCREEN_ROWS * tiles_round(t->C)), sizeof(Bf16));
+        bench[i].over = arena_alloc(arena, (size_t)t->C, sizeof(float));
         for (int k = 0; k < SCREENS; k++) {
             Screen *s = &bench[i].screen[k];
             s->most = arena_alloc(arena, (size_t)(items.groups * SCREEN_ROWS), sizeof(float));

@@ -14,8 +14,8 @@ void topscreen_level(int64_t groups, const float *most, const int32_t *want, flo
     REQUIRE(false, "tile products where there are none");
 }
 
-void topscreen_collect(int64_t N, int64_t C, const Bf16 *table, int64_t ld, bool ranks, int n, Screen *s)
+void topscreen_collect(int64_t N, int64_t C, const Bf16 *table, const Bf16 *rest, int64_t ld, int n, Screen *s)
 {
-    (void)N, (void)C, (void)table, (void)ld, (void)ranks, (void)n, (void)s;
+    (void)N, (void)C, (void)table, (void)rest, (void)ld, (void)n, (void)s;
     REQUIRE(false, "tile products where there are none");
 }

@@ -77,7 +77,7 @@ AMX_INLINE void look(int what, const Square *q, const float *c)
     }
 }
 
-AMX_INLINE void pass(int what, int64_t N, int64_t C, const Bf16 *table, int64_t ld, int64_t group, int n, Screen *s)
+AMX_INLINE void pass(int what, int64_t N, int64_t C, const Bf16 *table, const Bf16 *rest, int64_t ld, int64_t group, int n, Screen *s)
 {
     _Alignas(64) float c[2][TILES_SQUARE];
     const int64_t steps = tiles_round(C) / 32;
@@ -88,6 +88,10 @@ AMX_INLINE void pass(int what, int64_t N, int64_t C, const Bf16 *table, int64_t 
         for (int k = 0; k < n; k++, turn ^= 1) {
             amx_zero();
             amx_square(steps, table + i * ld, ld, s[k].x, false);
+            if (what == ITEMS_AND_RANKS) {
+                amx_square(steps, table + i * ld, ld, s[k].rest, false);
+                amx_square(steps, rest + i * ld, ld, s[k].x, false);
+            }
             if (waiting.s != NULL) look(what, &waiting, c[turn ^ 1]);
             amx_store(c[turn], 32, false);
             waiting = (Square){.item = i, .h = N - i < 32 ? N - i : 32, .s = &s[k], .most = what == MAXIMA ? s[k].most + i / 32 / group * 32 : NULL};
@@ -103,15 +107,15 @@ AMX_TARGET void topscreen_maxima(int64_t N, int64_t C, const Bf16 *table, int64_
     for (int k = 0; k < n; k++) {
         for (int64_t i = 0; i < groups * 32; i++) s[k].most[i] = -INFINITY;
     }
-    pass(MAXIMA, N, C, table, ld, group, n, s);
+    pass(MAXIMA, N, C, table, NULL, ld, group, n, s);
 }
 
-AMX_TARGET void topscreen_collect(int64_t N, int64_t C, const Bf16 *table, int64_t ld, bool ranks, int n, Screen *s)
+AMX_TARGET void topscreen_collect(int64_t N, int64_t C, const Bf16 *table, const Bf16 *rest, int64_t ld, int n, Screen *s)
 {
-    if (ranks) {
-        pass(ITEMS_AND_RANKS, N, C, table, ld, 1, n, s);
+    if (rest != NULL) {
+        pass(ITEMS_AND_RANKS, N, C, table, rest, ld, 1, n, s);
     } else {
-        pass(ITEMS, N, C, table, ld, 1, n, s);
+        pass(ITEMS, N, C, table, NULL, ld, 1, n, s);
     }
 }
 
