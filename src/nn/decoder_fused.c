@@ -305,6 +305,7 @@ static void run_lane(Backend *be, int i, void *arg)
     LaneNeed need = {.longest = pk->max_len};
     for (int64_t j = i * each; j < (i + 1) * each; j++) piece_needs(s, s->bound[j], s->bound[j + 1], &need);
     if (need.tokens == 0) return;
+    need.tokens += TILES_STEP; /* a sequence is read in blocks of 32 rows from wherever it begins */
     fit_lane(lane, s->piece.d, f, need);
     memset(lane->vectors, 0, (size_t)vectors_count(&s->piece.d->config) * sizeof(float));
     tiles_open();
