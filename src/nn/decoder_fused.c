@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "nn/decoder_fused_internal.h"
+#include "tensor/dropout.h"
 #include "tensor/panel.h"
 
 enum { PIECE_LEAST = 512, PIECE_MOST = 1024 /* tokens */, SUM_PER_TOKEN = 1024 /* weights of a layer for a token of a piece: sums are read and written once each */,
@@ -186,10 +187,12 @@ static void create_lane(FusedLane *lane, const Decoder *d, const DecoderFused *f
     lane->saved = ARENA_NEW(a, FusedSaved, c->L);
     for (int64_t l = 0; l < c->L; l++) {
         lane->saved[l] = (FusedSaved){ARENA_NEW(a, float, T * C), ARENA_NEW(a, float, T), ARENA_NEW(a, float, T * C), ARENA_NEW(a, float, T), ARENA_NEW(a, Bf16, T * f->W3),
-                                      ARENA_NEW(a, Bf16, T * HE), ARENA_NEW(a, Bf16, T * 2 * F), ARENA_NEW(a, float, T * c->H)};
+                                      ARENA_NEW(a, Bf16, T * HE), ARENA_NEW(a, Bf16, T * 2 * F), ARENA_NEW(a, float, T * c->H), ARENA_NEW(a, uint32_t, T * C / 32),
+                                      ARENA_NEW(a, uint32_t, T * C / 32)};
     }
     lane->x_last = ARENA_NEW(a, float, T * C);
     lane->r_last = ARENA_NEW(a, float, T);
+    lane->drop_embed = ARENA_NEW(a, uint32_t, T * C / 32);
     lane->h = ARENA_NEW(a, Bf16, T * C);
     lane->act = ARENA_NEW(a, Bf16, T * F);
     lane->dy = ARENA_NEW(a, Bf16, T * C);
@@ -255,8 +258,7 @@ static void embed_piece(const FusedPiece *p)
     float *x = p->lane->saved[0].x;
     for (int64_t t = 0; t < p->T; t++) memcpy(x + t * C, table + p->tokens[p->t0 + t] * C, (size_t)C * sizeof *x);
     if (!(p->drop.p > 0)) return;
-    void *y = x;
-    p->be->dropout(p->be, p->T * C, decoder_dropout_at(p->d, p->drop, 0), y, y);
+    fused_dropout(p->T * C, decoder_dropout_at(p->d, p->drop, 0), false, x, x, p->lane->drop_embed);
 }
 
 static void run_piece(const FusedPiece *p)
@@ -275,8 +277,7 @@ static void run_piece(const FusedPiece *p)
     fused_norm_bwd(p->T, c->C, lane->x_last, norm, lane->r_last, lane->dh, false, p->dx, fused_norm_sum(p));
     for (int64_t l = c->L - 1; l >= 0; l--) fused_layer_backward(p, l);
     if (!(p->drop.p > 0)) return;
-    void *dx = p->dx;
-    p->be->dropout(p->be, p->T * c->C, decoder_dropout_at(p->d, p->drop, 0), dx, dx);
+    fused_dropout_again(p->T * c->C, lane->drop_embed, (float)dropout_factor(p->drop), p->dx);
 }
 
 /* --- a step ---------------------------------------------------------------------------------------------------- */

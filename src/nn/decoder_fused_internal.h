@@ -13,6 +13,7 @@ typedef struct FusedSaved {
     float *x, *r1, *xm, *r2; /* (T,C) entering the layer, (T), (T,C) between attention and MLP, (T) */
     Bf16 *qkv, *att, *gu;    /* slices: (T,W3) before QK-norm, (T,HE), (T,2F) in sixteens of gates and ups */
     float *lse;              /* (T,H) */
+    uint32_t *drop_att, *drop_mlp; /* (T,C/32) dropout masks of the two branches */
 } FusedSaved;
 
 /* One lane: buffers for a piece, sums of gradients over its pieces. */
@@ -21,6 +22,7 @@ typedef struct FusedLane {
     int64_t room, longest;       /* tokens of a piece: the height of all slices; of a sequence */
     FusedSaved *saved;           /* (L) */
     float *x_last, *r_last;
+    uint32_t *drop_embed;        /* (T,C/32) */
     Bf16 *h, *act, *dy, *datt, *dqkv, *dgu; /* slices (T,..) */
     Bf16 *turned, *panels;       /* a left factor transposed (slices), a right factor in panels, of a weight gradient */
     float *branch, *dh;          /* (T,C) */

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "nn/decoder_fused_internal.h"
+#include "tensor/dropout.h"
 
 /* Of sequence b. */
 static FusedAttention attention_of(const FusedPiece *p, int64_t l, int64_t b)
@@ -20,15 +21,14 @@ static FusedAttention attention_of(const FusedPiece *p, int64_t l, int64_t b)
 }
 
 /* x_out = x + dropout(A W^T) */
-static void residual(const FusedPiece *p, int64_t l, Site site, int64_t number, const Bf16 *A, int64_t k, const float *x, float *x_out)
+static void residual(const FusedPiece *p, int64_t l, Site site, int64_t number, uint32_t *mask, const Bf16 *A, int64_t k, const float *x, float *x_out)
 {
     const int64_t C = p->d->config.C, T = p->T;
     const Bf16 *panels = p->f->weights[l].out[site];
     if (p->drop.p > 0) {
-        void *in = p->lane->branch, *out = x_out;
         tiles_slices_product(T, C, k, A, p->lane->room, panels, tiles_stride(k), false, p->lane->branch, C);
         memcpy(x_out, x, (size_t)(T * C) * sizeof *x);
-        p->be->dropout_acc(p->be, T * C, decoder_dropout_at(p->d, p->drop, number), in, out);
+        fused_dropout(T * C, decoder_dropout_at(p->d, p->drop, number), true, p->lane->branch, x_out, mask);
     } else {
         FusedResidual keep = {x, x_out, C};
         tiles_slices_each(T, C, k, A, p->lane->room, panels, tiles_stride(k), fused_residual, &keep);
@@ -51,25 +51,22 @@ void fused_layer_forward(const FusedPiece *p, int64_t l, float *x_out)
         const int64_t t = p->pk->h_offset[b] - p->t0, n = p->pk->h_offset[b + 1] - p->t0 - t;
         if (n > 0) fused_attention(&a, n, p->pk->pos + p->t0 + t, s->qkv + t * 32, s->att + t * 32, s->lse + t * c->H, lane->attention);
     }
-    residual(p, l, SITE_O, 1 + 2 * l, s->att, HE, s->x, s->xm);
+    residual(p, l, SITE_O, 1 + 2 * l, s->drop_att, s->att, HE, s->x, s->xm);
     fused_norm(T, C, s->xm, fused_value(p->d, y->ln2), (float)c->rms_eps, s->r2, lane->h, height);
     FusedSwiglu mlp = {.gu = s->gu, .act = lane->act, .height = height};
     tiles_slices_each(T, 2 * F, C, lane->h, height, w->out[SITE_GU], tiles_stride(C), fused_swiglu, &mlp);
-    residual(p, l, SITE_DOWN, 2 + 2 * l, lane->act, F, s->xm, x_out);
+    residual(p, l, SITE_DOWN, 2 + 2 * l, s->drop_mlp, lane->act, F, s->xm, x_out);
 }
 
 /* lane->dy = dropout(dx) in bfloat16: gradient of a residual branch */
-static void branch_gradient(const FusedPiece *p, int64_t number)
+static void branch_gradient(const FusedPiece *p, const uint32_t *mask)
 {
     const int64_t C = p->d->config.C, T = p->T;
-    const float *dx = p->dx;
     if (p->drop.p > 0) {
-        const void *in = dx;
-        void *out = p->lane->branch;
-        p->be->dropout(p->be, T * C, decoder_dropout_at(p->d, p->drop, number), in, out);
-        dx = p->lane->branch;
+        fused_dropout_slices(T, C, mask, (float)dropout_factor(p->drop), p->dx, p->lane->dy, p->lane->room);
+    } else {
+        tiles_slices(T, C, p->dx, C, p->lane->dy, p->lane->room);
     }
-    tiles_slices(T, C, dx, C, p->lane->dy, p->lane->room);
 }
 
 /* sum (m,n) += x^T y over the piece's tokens; x (T,m), y (T,n) */
@@ -89,7 +86,7 @@ static void mlp_backward(const FusedPiece *p, int64_t l)
     const FusedWeights *w = &p->f->weights[l];
     const int64_t T = p->T, C = c->C, F = c->F;
     const float *ln2 = fused_value(p->d, p->d->layer[l].ln2);
-    branch_gradient(p, 2 + 2 * l);
+    branch_gradient(p, s->drop_mlp);
     FusedSwiglu mlp = {.gu = s->gu, .act = lane->act, .dgu = lane->dgu, .height = lane->room};
     tiles_slices_each(T, F, C, lane->dy, lane->room, w->in[SITE_DOWN], tiles_stride(C), fused_swiglu_bwd, &mlp);
     weight_gradient(p, C, F, lane->dy, lane->act, lane->sum[SITE_DOWN][l]);
@@ -107,7 +104,7 @@ static void attention_backward(const FusedPiece *p, int64_t l)
     const FusedWeights *w = &p->f->weights[l];
     const int64_t T = p->T, C = c->C, HE = p->f->HE, W3 = p->f->W3, height = lane->room;
     const float *ln1 = fused_value(p->d, p->d->layer[l].ln1);
-    branch_gradient(p, 1 + 2 * l);
+    branch_gradient(p, s->drop_att);
     FusedStore datt = {lane->datt, height};
     tiles_slices_each(T, HE, C, lane->dy, height, w->in[SITE_O], tiles_stride(C), fused_store, &datt);
     weight_gradient(p, C, HE, lane->dy, s->att, lane->sum[SITE_O][l]);

@@ -7,9 +7,10 @@
 #ifndef DIGR_TENSOR_FUSED_H
 #define DIGR_TENSOR_FUSED_H
 
+#include "tensor/backend.h"
 #include "tensor/tiles.h"
 
-/* --- rows (fused_rows.c) --------------------------------------------------------------------------------------- */
+/* --- rows (fused_rows_bf16_x86.c) --------------------------------------------------------------------------------------- */
 
 /* fused_norm -- h = w * x * r, r = 1/sqrt(mean(x^2)+eps). x (T,C), r (T) out, h (T,C) out. */
 void fused_norm(int64_t T, int64_t C, const float *x, const float *w, float eps, float *r, Bf16 *h, int64_t height);
@@ -34,7 +35,17 @@ void fused_swiglu_bwd(void *swiglu, int64_t i, int64_t j, const float *c); /* pr
 void fused_xent(int64_t n, int64_t ld, float *logits, int64_t first, int64_t lo, int64_t hi, const int32_t *range, const int32_t *target, const float *weight,
                 float *logp, Bf16 *d, int64_t height);
 
-/* --- attention (fused_attention.c) ----------------------------------------------------------------------------- */
+/* --- dropout (fused_dropout_bf16_x86.c): the mask of backend.h, kept as bits (T*C/32 words) so that the backward pass need not draw it again. d.first is a multiple of
+ * 32, and so are the element counts n; bit j of word i is element 32*i + j. */
+
+/* y += dropout(x), or y = dropout(x) where add is false (x may be y); bits out. */
+void fused_dropout(int64_t n, Dropout d, bool add, const float *x, float *y, uint32_t *bits);
+/* x = x * factor where its bit is set, else 0 */
+void fused_dropout_again(int64_t n, const uint32_t *bits, float factor, float *x);
+/* The same from float (T,C) to slices. */
+void fused_dropout_slices(int64_t T, int64_t C, const uint32_t *bits, float factor, const float *x, Bf16 *out, int64_t height);
+
+/* --- attention (fused_attention_bf16_x86.c) ----------------------------------------------------------------------------- */
 
 /* One sequence of n tokens. qkv (n, (H+2 Hkv) E) as the projection made it, a head in each E columns: its D numbers, then zeros up to E, D rounded up to 32.
  * QK-norm (qn, kn (D); NULL: none), rotary positions and causal attention as in backend.h happen inside. rope (positions,D): cosines of a position's angles, then
