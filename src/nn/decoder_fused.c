@@ -267,6 +267,7 @@ static void run_piece(const FusedPiece *p)
     FusedLane *lane = p->lane;
     const float *norm = fused_value(p->d, p->d->norm);
     embed_piece(p);
+    fused_phase(p, FUSED_EMBED);
     for (int64_t l = 0; l < c->L; l++) fused_layer_forward(p, l, l + 1 < c->L ? lane->saved[l + 1].x : lane->x_last);
     fused_norm(p->T, c->C, lane->x_last, norm, (float)c->rms_eps, lane->r_last, lane->h, lane->room);
     if (p->tree != NULL) {
@@ -275,6 +276,7 @@ static void run_piece(const FusedPiece *p)
         fused_loss(p);
     }
     fused_norm_bwd(p->T, c->C, lane->x_last, norm, lane->r_last, lane->dh, false, p->dx, fused_norm_sum(p));
+    fused_phase(p, FUSED_LOSS);
     for (int64_t l = c->L - 1; l >= 0; l--) fused_layer_backward(p, l);
     if (!(p->drop.p > 0)) return;
     fused_dropout_again(p->T * c->C, lane->drop_embed, (float)dropout_factor(p->drop), p->dx);
@@ -324,6 +326,7 @@ static void run_lane(Backend *be, int i, void *arg)
         p.drop.first += (uint64_t)(p.t0 * C);
         p.fresh = !lane->used;
         lane->used = true;
+        lane->clock_s = time_now_s();
         run_piece(&p);
     }
     tiles_close();
@@ -421,8 +424,11 @@ static void run_step(Decoder *d, FusedPiece common)
     Step s = {.piece = common, .n_pieces = pieces_of(d, pk)};
     s.bound = ARENA_NEW(arena, int64_t, s.n_pieces + 1);
     decoder_cut(pk, s.n_pieces, s.bound);
+    double begin = time_now_s();
     d->be->each_lane(d->be, pack_lane, d);
+    f->phase_s[FUSED_PACK] += (time_now_s() - begin) * f->n_lanes;
     d->be->each_lane(d->be, run_lane, &s);
+    begin = time_now_s();
     d->be->each_lane(d->be, collect_lane, d);
     for (int i = 0; i < f->n_lanes; i++) {
         if (f->lane[i].used) collect_vectors(d, &f->lane[i]);
@@ -430,7 +436,33 @@ static void run_step(Decoder *d, FusedPiece common)
     }
     const void *dx = f->dx;
     d->be->embed_bwd_acc(d->be, pk->T, d->config.C, common.tokens, dx, 1, params_grad(d->params, d->embed));
+    f->phase_s[FUSED_COLLECT] += (time_now_s() - begin) * f->n_lanes;
     arena_destroy(arena);
+}
+
+void decoder_fused_times(Decoder *d, double seconds[N_FUSED_PHASES])
+{
+    for (int k = 0; k < N_FUSED_PHASES; k++) {
+        seconds[k] = 0;
+        if (d->fused == NULL) continue;
+        seconds[k] = d->fused->phase_s[k];
+        d->fused->phase_s[k] = 0;
+        for (int i = 0; i < d->fused->n_lanes; i++) {
+            seconds[k] += d->fused->lane[i].phase_s[k];
+            d->fused->lane[i].phase_s[k] = 0;
+        }
+    }
+}
+
+const char *decoder_fused_phase(FusedPhase phase)
+{
+    static const char *const NAMES[] = {
+#define X(name, text) text,
+        FUSED_PHASES(X)
+#undef X
+    };
+    REQUIRE(phase < N_FUSED_PHASES, "phase %d of %d", (int)phase, (int)N_FUSED_PHASES);
+    return NAMES[phase];
 }
 
 Status decoder_fused_step(Decoder *d, const Packed *pk, const int32_t *tokens, Dropout drop, const int32_t *target, const int32_t *range, const real *weight,

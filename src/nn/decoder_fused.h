@@ -24,6 +24,22 @@ typedef struct DecoderTree {
     void *arg;
 } DecoderTree;
 void decoder_tree_step(Decoder *d, const Packed *pk, const int32_t *tokens, const DecoderTree *tree);
+/* Where the time of fused steps goes, summed over lanes: what a pass does between two entries counts for the later one. */
+#define FUSED_PHASES(X)                                                                                    \
+    X(PACK, "weights into panels") X(EMBED, "embedding") X(QKV, "norm, q k v") X(ATTENTION, "attention")   \
+    X(OUT, "output projection, residual") X(UP, "norm, gates and ups, SwiGLU") X(DOWN, "down projection, residual") \
+    X(LOSS, "final norm, head, loss, its gradients") X(MLP_BACK, "MLP backward") X(MLP_SUM, "MLP weight gradients")  \
+    X(OUT_BACK, "output projection backward") X(ATTENTION_BACK, "attention backward") X(QKV_BACK, "q k v backward, norm")  \
+    X(ATTENTION_SUM, "attention weight gradients") X(COLLECT, "sums into gradients, embedding gradient")
+typedef enum FusedPhase {
+#define X(name, text) FUSED_##name,
+    FUSED_PHASES(X)
+#undef X
+    N_FUSED_PHASES
+} FusedPhase;
+/* decoder_fused_times -- seconds of each phase since the last call, which begin anew; 0 where the fused step was not used. */
+void decoder_fused_times(Decoder *d, double seconds[N_FUSED_PHASES]);
+const char *decoder_fused_phase(FusedPhase phase);
 void decoder_fused_destroy(DecoderFused *f); /* NULL allowed */
 
 #endif

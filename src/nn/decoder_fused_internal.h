@@ -2,6 +2,7 @@
 #ifndef DIGR_NN_DECODER_FUSED_INTERNAL_H
 #define DIGR_NN_DECODER_FUSED_INTERNAL_H
 
+#include "base/log.h"
 #include "nn/decoder_fused.h"
 #include "tensor/fused.h"
 
@@ -38,7 +39,7 @@ typedef struct FusedLane {
     float **sum[N_SITES];        /* (L) of blocks: SITE_QKV and SITE_GU transposed (in,out), the others (out,in) */
     float *head_sum;             /* blocks (C,V) */
     float *vectors;              /* (L, 2C + 2D), then C: ln1, ln2, qn, kn of each layer, the final norm */
-    Status status;
+    double clock_s, phase_s[N_FUSED_PHASES]; /* when the last phase ended; seconds of each */
 } FusedLane;
 
 struct DecoderFused {
@@ -53,6 +54,7 @@ struct DecoderFused {
     Arena *rope_arena;
     float *dx;                   /* (batch,C) gradient of the embedded tokens */
     int64_t dx_room;
+    double phase_s[N_FUSED_PHASES]; /* of the whole, beside the lanes' */
     Arena *dx_arena;
 };
 
@@ -80,6 +82,14 @@ void fused_layer_backward(const FusedPiece *p, int64_t l);
 /* fused_loss -- from p->lane->h, the hidden states (T,C), to logp and the hidden states' gradient p->lane->dh. */
 void fused_loss(const FusedPiece *p);
 void fused_tree_loss(const FusedPiece *p); /* the same by p->tree */
+
+/* The phase that ends here. */
+static inline void fused_phase(const FusedPiece *p, FusedPhase phase)
+{
+    const double now = time_now_s();
+    p->lane->phase_s[phase] += now - p->lane->clock_s;
+    p->lane->clock_s = now;
+}
 
 static inline const float *fused_value(Decoder *d, int64_t index)
 {

@@ -46,16 +46,21 @@ void fused_layer_forward(const FusedPiece *p, int64_t l, float *x_out)
     fused_norm(T, C, s->x, fused_value(p->d, y->ln1), (float)c->rms_eps, s->r1, lane->h, height);
     FusedStore qkv = {s->qkv, height};
     tiles_slices_each(T, W3, C, lane->h, height, w->out[SITE_QKV], tiles_stride(C), fused_store, &qkv);
+    fused_phase(p, FUSED_QKV);
     for (int64_t b = p->first; b < p->end; b++) {
         const FusedAttention a = attention_of(p, l, b);
         const int64_t t = p->pk->h_offset[b] - p->t0, n = p->pk->h_offset[b + 1] - p->t0 - t;
         if (n > 0) fused_attention(&a, n, p->pk->pos + p->t0 + t, s->qkv + t * 32, s->att + t * 32, s->lse + t * c->H, lane->attention);
     }
+    fused_phase(p, FUSED_ATTENTION);
     residual(p, l, SITE_O, 1 + 2 * l, s->drop_att, s->att, HE, s->x, s->xm);
+    fused_phase(p, FUSED_OUT);
     fused_norm(T, C, s->xm, fused_value(p->d, y->ln2), (float)c->rms_eps, s->r2, lane->h, height);
     FusedSwiglu mlp = {.gu = s->gu, .act = lane->act, .height = height};
     tiles_slices_each(T, 2 * F, C, lane->h, height, w->out[SITE_GU], tiles_stride(C), fused_swiglu, &mlp);
+    fused_phase(p, FUSED_UP);
     residual(p, l, SITE_DOWN, 2 + 2 * l, s->drop_mlp, lane->act, F, s->xm, x_out);
+    fused_phase(p, FUSED_DOWN);
 }
 
 /* lane->dy = dropout(dx) in bfloat16: gradient of a residual branch */
@@ -89,11 +94,16 @@ static void mlp_backward(const FusedPiece *p, int64_t l)
     branch_gradient(p, s->drop_mlp);
     FusedSwiglu mlp = {.gu = s->gu, .act = lane->act, .dgu = lane->dgu, .height = lane->room};
     tiles_slices_each(T, F, C, lane->dy, lane->room, w->in[SITE_DOWN], tiles_stride(C), fused_swiglu_bwd, &mlp);
+    fused_phase(p, FUSED_MLP_BACK);
     weight_gradient(p, C, F, lane->dy, lane->act, lane->sum[SITE_DOWN][l]);
+    fused_phase(p, FUSED_MLP_SUM);
     tiles_slices_product(T, C, 2 * F, lane->dgu, lane->room, w->in[SITE_GU], tiles_stride(2 * F), false, lane->dh, C);
     fused_norm_again(T, C, s->xm, ln2, s->r2, lane->h, lane->room);
+    fused_phase(p, FUSED_MLP_BACK);
     weight_gradient(p, C, 2 * F, lane->h, lane->dgu, lane->sum[SITE_GU][l]);
+    fused_phase(p, FUSED_MLP_SUM);
     fused_norm_bwd(T, C, s->xm, ln2, s->r2, lane->dh, true, p->dx, fused_vector_sum(p, l, 1));
+    fused_phase(p, FUSED_MLP_BACK);
 }
 
 static void attention_backward(const FusedPiece *p, int64_t l)
@@ -107,7 +117,9 @@ static void attention_backward(const FusedPiece *p, int64_t l)
     branch_gradient(p, s->drop_att);
     FusedStore datt = {lane->datt, height};
     tiles_slices_each(T, HE, C, lane->dy, height, w->in[SITE_O], tiles_stride(C), fused_store, &datt);
+    fused_phase(p, FUSED_OUT_BACK);
     weight_gradient(p, C, HE, lane->dy, s->att, lane->sum[SITE_O][l]);
+    fused_phase(p, FUSED_ATTENTION_SUM);
     for (int64_t b = p->first; b < p->end; b++) {
         const FusedAttention a = attention_of(p, l, b);
         const int64_t t = p->pk->h_offset[b] - p->t0, n = p->pk->h_offset[b + 1] - p->t0 - t;
@@ -115,10 +127,14 @@ static void attention_backward(const FusedPiece *p, int64_t l)
         fused_attention_bwd(&a, n, p->pk->pos + p->t0 + t, s->qkv + t * 32, s->att + t * 32, lane->datt + t * 32, s->lse + t * c->H, lane->dqkv + t * 32,
                             c->qk_norm ? fused_vector_sum(p, l, 2) : NULL, c->qk_norm ? fused_vector_sum(p, l, 3) : NULL, lane->attention);
     }
+    fused_phase(p, FUSED_ATTENTION_BACK);
     tiles_slices_product(T, C, W3, lane->dqkv, height, w->in[SITE_QKV], tiles_stride(W3), false, lane->dh, C);
     fused_norm_again(T, C, s->x, ln1, s->r1, lane->h, lane->room);
+    fused_phase(p, FUSED_QKV_BACK);
     weight_gradient(p, C, W3, lane->h, lane->dqkv, lane->sum[SITE_QKV][l]);
+    fused_phase(p, FUSED_ATTENTION_SUM);
     fused_norm_bwd(T, C, s->x, ln1, s->r1, lane->dh, true, p->dx, fused_vector_sum(p, l, 0));
+    fused_phase(p, FUSED_QKV_BACK);
 }
 
 void fused_layer_backward(const FusedPiece *p, int64_t l)

@@ -6,6 +6,7 @@
 #include "bench/bench_model.h"
 #include "bench/bench_options.h"
 #include "bench/bench_trainer.h"
+#include "nn/decoder_fused.h"
 #include "tensor/backend_profile.h"
 
 static const char *size, *precision;
@@ -22,17 +23,42 @@ static const CliOption OPTIONS[] = {
     BENCH_SECONDS(&seconds, "3"),
     CLI_END};
 
+/* Seconds are of all lanes together. */
+static void print_phases(Decoder *d, int64_t steps, double wall_s, int lanes)
+{
+    double s[N_FUSED_PHASES], sum = 0, whole = wall_s * lanes;
+    decoder_fused_times(d, s);
+    printf("%-44s %10s %7s\n", "part of the fused bf16 step", "ms/step", "%");
+    for (int k = 0; k < N_FUSED_PHASES; k++) {
+        sum += s[k];
+        printf("%-44s %10.3f %6.1f%%\n", decoder_fused_phase((FusedPhase)k), 1e3 * s[k] / (double)steps, 100 * s[k] / whole);
+    }
+    printf("%-44s %10.3f %6.1f%%\n", "optimiser, and lanes that wait", 1e3 * (whole - sum) / (double)steps, 100 * (whole - sum) / whole);
+}
+
+static bool is_fused(char name, Backend *plain)
+{
+    const DecoderConfig config = bench_config(name);
+    Decoder *d = decoder_create(plain, &config, 1, true);
+    const bool fits = decoder_fused_fits(d);
+    decoder_destroy(d);
+    return fits;
+}
+
 static void profile_size(char name, Backend *plain)
 {
     Arena *arena = arena_create("bench");
-    Backend *be = backend_profile(plain);
+    const bool fused = is_fused(name, plain); /* its ops are not the backend's */
+    Backend *be = fused ? plain : backend_profile(plain);
     const DecoderConfig config = bench_config(name);
     Trainer t = trainer_open(be, arena, &config, tokens, seq, dropout);
     double begin = 0, end = 0;
     int64_t steps = 0;
     for (int64_t k = -1; k < 2 || end - begin < seconds; k++) { /* one step to warm up */
         if (k == 0) {
-            backend_profile_reset(be);
+            double none[N_FUSED_PHASES];
+            if (fused) decoder_fused_times(t.d, none);
+            else backend_profile_reset(be);
             begin = time_now_s();
         }
         trainer_step(&t);
@@ -41,10 +67,11 @@ static void profile_size(char name, Backend *plain)
     }
     printf("{\"bench\":\"profile\",\"size\":\"%c\",\"seq\":%lld,\"tokens\":%lld,\"precision\":\"%s\",\"threads\":%d,\"steps\":%lld,\"tokens_per_s\":%.0f}\n",
            name, (long long)seq, (long long)tokens, precision, be->threads, (long long)steps, (double)(tokens * steps) / (end - begin));
-    backend_profile_print(be, stdout, steps, end - begin);
+    if (fused) print_phases(t.d, steps, end - begin, be->lanes);
+    else backend_profile_print(be, stdout, steps, end - begin);
     printf("\n");
     trainer_close(&t);
-    be->destroy(be);
+    if (!fused) be->destroy(be);
     arena_destroy(arena);
 }
 
