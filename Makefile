@@ -137,14 +137,14 @@ $(BUILD)/build_info.o: $(BUILD)/build_info.c
 	$(Q)$(CC) $(CFLAGS_ALL) -c $< -o $@
 
 $(LIB32): $(call obj32,$(LIB_SRC)) $(BUILD)/build_info.o
-	$(Q)rm -f $@; ar rcsD $@ $^
+	$(Q)rm -f $@; $(AR) rcsD $@ $^
 
 $(LIB64): $(call obj64,$(LIB_SRC)) $(BUILD)/build_info.o
-	$(Q)rm -f $@; ar rcsD $@ $^
+	$(Q)rm -f $@; $(AR) rcsD $@ $^
 
 # What tests share: servers that stand for the outside world, and the fuzz targets.
 $(MOCKS): $(call obj32,$(MOCK_SRC))
-	$(Q)rm -f $@; ar rcsD $@ $^
+	$(Q)rm -f $@; $(AR) rcsD $@ $^
 
 define program_rule
 $(BUILD)/bin/$(notdir $(basename $(1))): $(BUILD)/$(2)/$(basename $(1)).o $(3)
@@ -262,7 +262,7 @@ $(FUZZ_BUILD)/%.o: %.c | $(DEPS_OK)
 	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
 
 $(FUZZ_BUILD)/libdigr.a: $(FUZZ_OBJ)
-	$(Q)rm -f $@; ar rcsD $@ $^
+	$(Q)rm -f $@; $(AR) rcsD $@ $^
 
 $(FUZZ_BUILD)/bin/fuzz_%: $(FUZZ_BUILD)/tests/fuzz/fuzz_%.o tests/fuzz/entry.c $(FUZZ_BUILD)/libdigr.a
 	@mkdir -p $(@D)

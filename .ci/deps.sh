@@ -19,7 +19,8 @@ probe() {
 
 probe_all() {
     missing=0
-    if ! command -v "${CC:-gcc}" >/dev/null 2>&1; then
+    set -- ${CC:-gcc} # may carry flags
+    if ! command -v "$1" >/dev/null 2>&1; then
         [ "$mode" = doctor ] && printf '  missing  C compiler (%s)\n' "${CC:-gcc}"
         missing=1
         return
