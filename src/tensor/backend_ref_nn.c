@@ -249,7 +249,7 @@ static void ref_xent(Backend *be, int64_t n, int64_t V, const real *logits, int6
     for (int64_t i = 0; i < n; i++) {
         double max = -INFINITY, sum = 0;
         for (int64_t v = 0; v < V; v++) {
-            if (is_allowed(i, V, v, range, allowed)) max = fmax(max, (double)logits[i * ld + v]);
+            if (is_allowed(i, V, v, range, allowed) && logits[i * ld + v] > max) max = logits[i * ld + v]; /* with fmax, gcc 12 for arm64 breaks */
         }
         for (int64_t v = 0; v < V; v++) {
             if (is_allowed(i, V, v, range, allowed)) sum += exp((double)logits[i * ld + v] - max);
