@@ -236,7 +236,7 @@ START_TEST(precision_is_in_the_key)
         "  \"exact\": {\"label\": \"Exact\", \"kind\": \"generative\", \"tables\": [\"main\"], \"08_sft\": {\"precision\": \"fp32\", \"lr\": 0.5}}},\n"
         " \"settings\": {\"s\": {\"08_sft\": {\"precision\": \"auto\"}}}}\n";
     static const struct { const char *given; int fp32, bf16; } cases[] = {{NULL, 2, 0}, {"fp32", 2, 0}, {"bf16", 1, 1}};
-    const char *folder_of[3] = {"", "", ""};
+    char folder_of[3][200] = {"", "", ""};
     for (int k = 0; k < 3; k++) {
         Plan *p = make_plan("one");
         plan_destroy(p);
@@ -251,7 +251,7 @@ START_TEST(precision_is_in_the_key)
                 if (strcmp(s->args[a], "--precision") != 0) continue;
                 fp32 += strcmp(s->args[a + 1], "fp32") == 0;
                 bf16 += strcmp(s->args[a + 1], "bf16") == 0;
-                if (folder_of[k][0] == '\0') folder_of[k] = strdup(s->out);
+                if (folder_of[k][0] == '\0') (void)snprintf(folder_of[k], sizeof folder_of[k], "%s", s->out);
             }
         }
         ck_assert_int_eq(fp32, cases[k].fp32);
