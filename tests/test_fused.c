@@ -5,12 +5,11 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "base/rng.h"
 #include "nn/decoder.h"
 #include "nn/decoder_fused.h"
+#include "bf16_util.h"
 #include "suite.h"
-#include "tensor/tiles.h"
 
 enum { MAX_T = 1900 };
 
@@ -69,27 +68,6 @@ static Decoder *model(Backend *be, const DecoderConfig *c)
     return d;
 }
 
-static Backend *tiles_backend(int threads)
-{
-    Backend *be = backend_cpu(threads);
-    if (tiles_available() && backend_set_precision(be, "bf16") == OK) return be;
-    log_info("this processor has no tile registers: not tested");
-    be->destroy(be);
-    return NULL;
-}
-
-/* |a - b| / |a| in the Euclidean norm; infinity for NaN */
-static double distance(const real *a, const real *b, int64_t n)
-{
-    double sum = 0, whole = 1e-30;
-    for (int64_t i = 0; i < n; i++) {
-        const double e = (double)a[i] - (double)b[i];
-        sum += e * e;
-        whole += (double)a[i] * (double)a[i];
-    }
-    return isfinite(sum) ? sqrt(sum / whole) : INFINITY;
-}
-
 /* A part in 256 is lost at every rounding; a gradient passes a few dozen of them. A term that is missing or wrong shows as a tenth and more. */
 static const double TOLERANCE = 0.04;
 
@@ -98,7 +76,7 @@ static void same_gradients(Decoder *plain, Decoder *fused, const char *what)
     const Params *p = decoder_params(plain), *q = decoder_params(fused);
     for (int64_t i = 0; i < p->n; i++) {
         const Param *x = &p->list[i];
-        const double e = distance(p->grad + x->at, q->grad + x->at, x->count);
+        const double e = bf16_distance(p->grad + x->at, q->grad + x->at, x->count);
         ck_assert_msg(e <= TOLERANCE, "%s: gradient of %s differs by %g of its length", what, x->name, e);
     }
 }
@@ -129,7 +107,7 @@ static void compare(Backend *be, Backend *plain_be, const DecoderConfig *c)
         real *logp = ARENA_NEW(arena, real, b.pk.T);
         memcpy(logp, b.logp, (size_t)b.pk.T * sizeof(real));
         step(d, &b, drop, s->ranges);
-        const double e = distance(logp, b.logp, b.pk.T);
+        const double e = bf16_distance(logp, b.logp, b.pk.T);
         ck_assert_msg(e <= TOLERANCE, "%s: log-probabilities differ by %g", what, e);
         for (int64_t t = 0; t < b.pk.T; t++) ck_assert(b.target[t] != TARGET_IGNORED || b.logp[t] == 0);
         same_gradients(plain, d, what);
@@ -144,7 +122,7 @@ static void compare(Backend *be, Backend *plain_be, const DecoderConfig *c)
 START_TEST(fused_is_plain_within_bf16)
 {
     for (int threads = 1; threads <= 3; threads++) {
-        Backend *be = tiles_backend(threads), *plain = backend_cpu(1);
+        Backend *be = bf16_backend(threads, true), *plain = backend_cpu(1);
         if (be != NULL) {
             for (int m = 0; m < N_MODELS; m++) compare(be, plain, &MODELS[m]);
             be->destroy(be);
@@ -157,7 +135,7 @@ END_TEST
 /* Gradients are added to what is there, and one sequence's do not depend on what else is in the batch beyond the order of sums. */
 START_TEST(gradients_add_up)
 {
-    Backend *be = tiles_backend(2);
+    Backend *be = bf16_backend(2, true);
     if (be == NULL) return;
     Decoder *d = model(be, &MODELS[0]);
     const int64_t count = decoder_params(d)->count;
@@ -167,7 +145,7 @@ START_TEST(gradients_add_up)
     memcpy(once, decoder_params(d)->grad, (size_t)count * sizeof(real));
     ck_assert_int_eq(decoder_step(d, &whole.pk, whole.token, (Dropout){0}, whole.target, whole.range, whole.weight, whole.logp), OK);
     for (int64_t i = 0; i < count; i++) once[i] *= 2;
-    ck_assert(distance(once, decoder_params(d)->grad, count) < 1e-5);
+    ck_assert(bf16_distance(once, decoder_params(d)->grad, count) < 1e-5);
     params_zero_grad(decoder_params(d));
     for (int64_t s = 0; s < whole.pk.B; s++) {
         const int32_t at = whole.pk.h_offset[s], offset[2] = {0, whole.pk.h_offset[s + 1] - at};
@@ -175,7 +153,7 @@ START_TEST(gradients_add_up)
         ck_assert_int_eq(decoder_step(d, &pk, whole.token + at, (Dropout){0}, whole.target + at, whole.range + 2 * at, whole.weight + at, whole.logp + at), OK);
     }
     for (int64_t i = 0; i < count; i++) once[i] /= 2;
-    ck_assert(distance(once, decoder_params(d)->grad, count) < 2e-3);
+    ck_assert(bf16_distance(once, decoder_params(d)->grad, count) < 2e-3);
     decoder_destroy(d);
     be->destroy(be);
 }
@@ -189,7 +167,7 @@ START_TEST(comparison_notices)
     step(a, &x, (Dropout){0}, true);
     step(b, &x, (Dropout){0}, false); /* another softmax */
     const Params *p = decoder_params(a), *q = decoder_params(b);
-    for (int64_t i = 0; i < p->n; i++) ck_assert(distance(p->grad + p->list[i].at, q->grad + p->list[i].at, p->list[i].count) > 3 * TOLERANCE);
+    for (int64_t i = 0; i < p->n; i++) ck_assert(bf16_distance(p->grad + p->list[i].at, q->grad + p->list[i].at, p->list[i].count) > 3 * TOLERANCE);
     decoder_destroy(a);
     decoder_destroy(b);
     be->destroy(be);
@@ -198,12 +176,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("fused step");
-    TCase *t = tcase_create("against the plain one");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 240);
     const TTest *tests[] = {fused_is_plain_within_bf16, gradients_add_up, comparison_notices};
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(t, tests[i]);
-    suite_add_tcase(s, t);
-    return suite_run(s);
+    return suite_of("fused step", "against the plain one", setup, teardown, 240, tests, sizeof tests / sizeof *tests);
 }

@@ -4,13 +4,12 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "base/rng.h"
 #include "rec/grpo_tree.h"
 #include "rec/rollout.h"
 #include "rl_world.h"
+#include "bf16_util.h"
 #include "suite.h"
-#include "tensor/tiles.h"
 
 enum { G = 6, P = 23 };
 
@@ -46,17 +45,6 @@ static GrpoBatch make_batch(World *w, double temperature)
     return (GrpoBatch){.n = P, .G = G, .offset = w->offset, .token = w->prompt, .item = r.item, .old = r.logp, .ref = ref, .advantage = advantage};
 }
 
-static double distance(const real *a, const real *b, int64_t n)
-{
-    double sum = 0, whole = 1e-30;
-    for (int64_t i = 0; i < n; i++) {
-        const double e = (double)a[i] - (double)b[i];
-        sum += e * e;
-        whole += (double)a[i] * (double)a[i];
-    }
-    return isfinite(sum) ? sqrt(sum / whole) : INFINITY;
-}
-
 static void update(World *w, const GrpoBatch *b, int64_t max_tokens, double temperature, GrpoLoss *loss, real *lp)
 {
     const GrpoOptions o = {.ratio = GRPO_TOKEN, .epsilon = 0.2, .beta = 0.1};
@@ -88,7 +76,7 @@ static void compare(Backend *be, const char *what, int64_t max_tokens, double te
     ck_assert_msg(fabs(loss.loss - expected.loss) <= 0.02, "%s: loss %g, not %g", what, loss.loss, expected.loss);
     const Params *p = decoder_params(plain.m.decoder), *q = decoder_params(tree.m.decoder);
     for (int64_t i = 0; i < p->n; i++) {
-        const double e = distance(p->grad + p->list[i].at, q->grad + p->list[i].at, p->list[i].count);
+        const double e = bf16_distance(p->grad + p->list[i].at, q->grad + p->list[i].at, p->list[i].count);
         ck_assert_msg(e <= 0.06, "%s: gradient of %s differs by %g of its length", what, p->list[i].name, e);
     }
     memcpy(first, q->grad, (size_t)count * sizeof(real));
@@ -99,22 +87,13 @@ static void compare(Backend *be, const char *what, int64_t max_tokens, double te
     plain_be->destroy(plain_be);
 }
 
-static Backend *tiles_backend(int threads)
-{
-    Backend *be = backend_cpu(threads);
-    if (tiles_available() && backend_set_precision(be, "bf16") == OK) return be;
-    log_info("this processor has no tile registers: not tested");
-    be->destroy(be);
-    return NULL;
-}
-
 START_TEST(tree_is_one_sequence_a_completion)
 {
     static const struct { const char *what; int threads; int64_t max_tokens; double temperature; } CASES[] = {
         {"one micro-batch", 1, 2048, 1}, {"two threads", 2, 2048, 0.8}, {"many micro-batches", 2, 120, 0.8}, {"three threads", 3, 700, 1.3},
         {"too small for a tree", 1, 33, 1}};
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        Backend *be = tiles_backend(CASES[i].threads);
+        Backend *be = bf16_backend(CASES[i].threads, true);
         if (be == NULL) return;
         compare(be, CASES[i].what, CASES[i].max_tokens, CASES[i].temperature);
         be->destroy(be);
@@ -124,7 +103,7 @@ END_TEST
 
 START_TEST(fits_tells)
 {
-    Backend *be = tiles_backend(1);
+    Backend *be = bf16_backend(1, true);
     if (be == NULL) return;
     World w = make(be);
     const GrpoOptions o = {.ratio = GRPO_TOKEN, .epsilon = 0.2, .beta = 0.1};
@@ -142,12 +121,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("GRPO on trees");
-    TCase *t = tcase_create("against one sequence a completion");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 120);
     const TTest *tests[] = {tree_is_one_sequence_a_completion, fits_tells};
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(t, tests[i]);
-    suite_add_tcase(s, t);
-    return suite_run(s);
+    return suite_of("GRPO on trees", "against one sequence a completion", setup, teardown, 120, tests, sizeof tests / sizeof *tests);
 }

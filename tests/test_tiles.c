@@ -231,12 +231,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("tiles");
-    TCase *t = tcase_create("bf16 on tile registers");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 120);
     const TTest *tests[] = {rounding, packing, products, paired_columns, slices_of_floats, transposed_floats};
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(t, tests[i]);
-    suite_add_tcase(s, t);
-    return suite_run(s);
+    return suite_of("tiles", "bf16 on tile registers", setup, teardown, 120, tests, sizeof tests / sizeof *tests);
 }

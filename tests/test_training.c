@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "base/rng.h"
 #include "nn/adamw.h"
 #include "nn/decoder.h"
+#include "bf16_util.h"
 #include "suite.h"
 #include "tensor/backend_profile.h"
 
@@ -112,15 +112,6 @@ END_TEST
 
 /* --- bf16 ------------------------------------------------------------------------------------------------------ */
 
-static Backend *bf16_backend(int threads)
-{
-    Backend *be = backend_cpu(threads);
-    if (backend_set_precision(be, "bf16") == OK) return be;
-    log_info("this processor has no bf16 products: not tested");
-    be->destroy(be);
-    return NULL;
-}
-
 /* To the nearest bfloat16, ties to even. */
 static float rounded(float x)
 {
@@ -166,7 +157,7 @@ START_TEST(bf16_products)
     static const int64_t S[] = {1, 2, 7, 12, 33, 130};
     Backend *ref = backend_ref();
     for (int threads = 1; threads <= 2; threads++) {
-        Backend *be = bf16_backend(threads);
+        Backend *be = bf16_backend(threads, false);
         if (be == NULL) break;
         for (int t = 0; t < 4; t++) {
             for (int i = 0; i < 6 * 6 * 6; i++) bf16_case(be, ref, t, S[i % 6], S[i / 6 % 6], S[i / 36], 1, 0);
@@ -205,7 +196,7 @@ static double train(Backend *be, int64_t steps, real *values)
 
 START_TEST(bf16_learns_like_fp32)
 {
-    Backend *fp32 = backend_cpu(2), *bf16 = bf16_backend(2);
+    Backend *fp32 = backend_cpu(2), *bf16 = bf16_backend(2, false);
     if (bf16 != NULL) {
         const double first = train(fp32, 1, NULL), plain = train(fp32, 40, NULL);
         Decoder *d = decoder_create(fp32, &MODEL, MAX_T, true);
@@ -266,12 +257,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("training");
-    TCase *t = tcase_create("fast against plain");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 120);
     const TTest *tests[] = {step_is_forward_and_loss, bf16_products, bf16_learns_like_fp32, precision_is_refused, profile_changes_nothing};
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(t, tests[i]);
-    suite_add_tcase(s, t);
-    return suite_run(s);
+    return suite_of("training", "fast against plain", setup, teardown, 120, tests, sizeof tests / sizeof *tests);
 }

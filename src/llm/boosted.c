@@ -6,11 +6,10 @@
 #include <string.h>
 
 #include "base/quantile.h"
+#include "llm/logistic.h"
 
 enum { MAX_CUTS = 31, N_BINS = MAX_CUTS + 1, MIN_ROWS = 10 };
 static const double shrinkage = 0.1, penalty = 1;
-
-static double sigmoid(double t) { return t >= 0 ? 1 / (1 + exp(-t)) : exp(t) / (1 + exp(t)); }
 
 /* ---- features as bins */
 
@@ -134,7 +133,7 @@ Status boosted_fit(int64_t n, int p, const double *x, const int *y, int n_rounds
     for (int64_t i = 0; i < n; i++) odds[i] = model->bias;
     for (int r = 0; r < n_rounds; r++) {
         for (int64_t i = 0; i < n; i++) {
-            double mu = sigmoid(odds[i]);
+            double mu = logistic_sigmoid(odds[i]);
             row[i] = (Sums){mu - y[i], mu * (1 - mu), 1};
         }
         grow(&bins, row, at, histogram, &model->tree[r]);
@@ -153,5 +152,5 @@ double boosted_predict(const Boosted *m, const double *x) {
         int side = !goes_left(t, 0, x), inner = !goes_left(t, 1 + side, x);
         odds += t->leaf[2 * side + inner];
     }
-    return sigmoid(odds);
+    return logistic_sigmoid(odds);
 }

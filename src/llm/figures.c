@@ -35,6 +35,7 @@ static int by_score(const void *a, const void *b) {
 }
 
 static Scored scored_row(double score, int label, int64_t group) {
+    REQUIRE(isfinite(score), "a score that is not finite");
     double p = fmin(fmax(score, clamp), 1 - clamp), error = score - label;
     return (Scored){score, -log(label ? p : 1 - p), error * error, group, label};
 }

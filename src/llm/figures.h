@@ -28,7 +28,7 @@ typedef struct Figures {
     double value[N_FIGURES];
 } Figures;
 
-/* figures_compute -- predicted 1 where score >= threshold.
+/* figures_compute -- predicted 1 where score >= threshold; scores are finite (REQUIREd, here and below).
  * group, weight  NULL: every row counts once; else row i counts weight[group[i]] times (whole numbers, 0 allowed)
  * verdicts       the scores are no probabilities
  * AUC by ranks, ties count half. log loss clamps scores to [1e-12, 1-1e-12]. */

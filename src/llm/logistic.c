@@ -9,7 +9,7 @@
 enum { MAX_STEPS = 100 };
 
 static double log1p_exp(double t) { return t > 0 ? t + log1p(exp(-t)) : log1p(exp(t)); }
-static double sigmoid(double t) { return t >= 0 ? 1 / (1 + exp(-t)) : exp(t) / (1 + exp(t)); }
+double logistic_sigmoid(double t) { return t >= 0 ? 1 / (1 + exp(-t)) : exp(t) / (1 + exp(t)); }
 
 static double margin(const double *theta, int p, const double *x) {
     double t = theta[p];
@@ -34,7 +34,7 @@ static void derivatives(int64_t n, int p, const double *x, const int *y, double 
     memset(hessian, 0, (size_t)(q * q) * sizeof *hessian);
     for (int64_t i = 0; i < n; i++) {
         const double *row = x + i * p;
-        double mu = sigmoid(margin(theta, p, row)), weight = mu * (1 - mu), residual = mu - y[i];
+        double mu = logistic_sigmoid(margin(theta, p, row)), weight = mu * (1 - mu), residual = mu - y[i];
         for (int a = 0; a < q; a++) {
             double xa = a < p ? row[a] : 1;
             gradient[a] += residual * xa;
@@ -90,5 +90,5 @@ Status logistic_fit(int64_t n, int p, const double *x, const int *y, double lamb
 double logistic_predict(const Logistic *m, const double *x) {
     double t = m->bias;
     for (int k = 0; k < m->n_weights; k++) t += m->w[k] * x[k];
-    return sigmoid(t);
+    return logistic_sigmoid(t);
 }

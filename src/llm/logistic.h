@@ -26,6 +26,7 @@ typedef struct Logistic {
  * model.w lives in `arena`. E_INPUT: one class only, n = 0; E_NUMERIC: not finite, or no convergence in 100 steps. */
 Status logistic_fit(int64_t n, int p, const double *x, const int *y, double lambda, Arena *arena, Logistic *model);
 
+double logistic_sigmoid(double t); /* 1 / (1 + e^-t), without overflow */
 double logistic_predict(const Logistic *m, const double *x); /* probability of 1 */
 
 #endif

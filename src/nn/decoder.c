@@ -318,16 +318,20 @@ void decoder_after_attention(Decoder *d, int64_t l, int64_t T, Dropout drop, Dec
     residual_branch(d, l, SITE_DOWN, T, decoder_dropout_at(d, drop, 2 + 2 * l), w->act, w->xm, x_out, w);
 }
 
+void decoder_check_tokens(const Decoder *d, int64_t T, const int32_t *tokens)
+{
+    const int64_t V = d->config.V;
+    for (int64_t t = 0; t < T; t++)
+        REQUIRE(tokens[t] >= 0 && tokens[t] < V, "token %d at row %lld is outside [0,%lld)", tokens[t], (long long)t, (long long)V);
+}
+
 const real *decoder_forward(Decoder *d, const Packed *pk, const int32_t *tokens, Dropout drop)
 {
     Backend *be = d->be;
     const DecoderConfig *c = &d->config;
     const int64_t T = pk->T, HD = c->H * c->D, kv = c->Hkv * c->D, ld = HD + 2 * kv;
     REQUIRE(T >= 1 && T <= d->max_tokens, "%lld packed tokens, room for %lld", (long long)T, (long long)d->max_tokens);
-    for (int64_t t = 0; t < T; t++) {
-        REQUIRE(tokens[t] >= 0 && tokens[t] < c->V, "token %d at row %lld is outside [0,%lld)", tokens[t], (long long)t,
-                (long long)c->V);
-    }
+    decoder_check_tokens(d, T, tokens);
     decoder_need_buffers(d);
     d->packed = *pk;
     d->drop = drop;

@@ -14,8 +14,7 @@
 #include "tensor/dropout.h"
 #include "tensor/panel.h"
 
-enum { PIECE_LEAST = 512, PIECE_MOST = 1024 /* tokens */, SUM_PER_TOKEN = 1024 /* weights of a layer for a token of a piece: sums are read and written once each */,
-       LOGITS = 128 * 1024 /* a block of decoder_fused_loss.c */ };
+enum { PIECE_LEAST = 512, PIECE_MOST = 1024 /* tokens */, SUM_PER_TOKEN = 1024 /* weights of a layer for a token of a piece: sums are read and written once each */ };
 
 bool decoder_fused_fits(const Decoder *d)
 {
@@ -174,13 +173,13 @@ static void create_sums(FusedLane *lane, const Decoder *d, const DecoderFused *f
     lane->vectors = ARENA_NEW(lane->arena, float, vectors_count(c));
 }
 
-/* Buffers for pieces of `room` tokens with `entries` predictions, multiples of 32, in sequences of up to `longest`; `widest_loss`: of a sequence's. */
+/* Buffers for pieces of `room` tokens with `entries` predictions, multiples of 32, in sequences of up to `longest`. */
 static void create_lane(FusedLane *lane, const Decoder *d, const DecoderFused *f, LaneNeed need)
 {
     const DecoderConfig *c = &d->config;
     const int64_t T = need.tokens, N = need.entries, C = c->C, F = c->F, HE = f->HE, V = tiles_round(c->V);
     const int64_t widest = f->W3 > 2 * F ? f->W3 : 2 * F, factors = T * widest > N * V ? T * widest : N * V;
-    const int64_t block = LOGITS + (tiles_round(need.block) + TILES_STEP) * V;
+    const int64_t block = FUSED_LOGITS + (tiles_round(need.block) + TILES_STEP) * V;
     *lane = (FusedLane){.arena = arena_create("fused lane"), .room = T, .longest = need.longest, .entries = N, .block = need.block};
     Arena *a = lane->arena;
     create_sums(lane, d, f);
@@ -204,11 +203,11 @@ static void create_lane(FusedLane *lane, const Decoder *d, const DecoderFused *f
     lane->branch = ARENA_NEW(a, float, T * C);
     lane->dh = ARENA_NEW(a, float, T * C);
     lane->attention = ARENA_NEW(a, char, fused_attention_scratch(need.longest, c->D));
-    lane->order = ARENA_NEW(a, int64_t, T);
-    lane->target = ARENA_NEW(a, int32_t, T);
-    lane->range = ARENA_NEW(a, int32_t, 2 * T);
-    lane->weight = ARENA_NEW(a, float, T);
-    lane->logp = ARENA_NEW(a, float, T);
+    lane->order = ARENA_NEW(a, int64_t, N);
+    lane->target = ARENA_NEW(a, int32_t, N);
+    lane->range = ARENA_NEW(a, int32_t, 2 * N);
+    lane->weight = ARENA_NEW(a, float, N);
+    lane->logp = ARENA_NEW(a, float, N);
     lane->rows = ARENA_NEW(a, Bf16, N * C);
     lane->dlogits = ARENA_NEW(a, Bf16, N * V);
     lane->logits = ARENA_NEW(a, float, block);
@@ -280,6 +279,7 @@ static void run_piece(const FusedPiece *p)
     for (int64_t l = c->L - 1; l >= 0; l--) fused_layer_backward(p, l);
     if (!(p->drop.p > 0)) return;
     fused_dropout_again(p->T * c->C, lane->drop_embed, (float)dropout_factor(p->drop), p->dx);
+    fused_phase(p, FUSED_EMBED);
 }
 
 /* --- a step ---------------------------------------------------------------------------------------------------- */
@@ -301,6 +301,7 @@ static void piece_needs(const Step *s, int64_t first, int64_t end, LaneNeed *nee
 static void run_lane(Backend *be, int i, void *arg)
 {
     const Step *s = arg;
+    (void)be;
     DecoderFused *f = s->piece.f;
     FusedLane *lane = &f->lane[i];
     const Packed *pk = s->piece.pk;
@@ -315,8 +316,6 @@ static void run_lane(Backend *be, int i, void *arg)
     for (int64_t j = i * each; j < (i + 1) * each; j++) {
         FusedPiece p = s->piece;
         p.lane = lane;
-        p.be = be;
-        p.lane_number = i;
         p.first = s->bound[j];
         p.end = s->bound[j + 1];
         p.t0 = pk->h_offset[p.first];
@@ -415,14 +414,15 @@ static int64_t pieces_of(const Decoder *d, const Packed *pk)
 /* Everything but the pieces' loss, which `common` brings along. */
 static void run_step(Decoder *d, FusedPiece common)
 {
+    if (d->fused == NULL) d->fused = fused_create(d);
     DecoderFused *f = d->fused;
     const Packed *pk = common.pk;
     fit_batch(d, f, pk);
-    Arena *arena = arena_create("pieces");
+    const ArenaMark mark = arena_mark(f->arena);
     common.d = d;
     common.f = f;
     Step s = {.piece = common, .n_pieces = pieces_of(d, pk)};
-    s.bound = ARENA_NEW(arena, int64_t, s.n_pieces + 1);
+    s.bound = ARENA_NEW(f->arena, int64_t, s.n_pieces + 1);
     decoder_cut(pk, s.n_pieces, s.bound);
     double begin = time_now_s();
     d->be->each_lane(d->be, pack_lane, d);
@@ -437,7 +437,7 @@ static void run_step(Decoder *d, FusedPiece common)
     const void *dx = f->dx;
     d->be->embed_bwd_acc(d->be, pk->T, d->config.C, common.tokens, dx, 1, params_grad(d->params, d->embed));
     f->phase_s[FUSED_COLLECT] += (time_now_s() - begin) * f->n_lanes;
-    arena_destroy(arena);
+    arena_release(f->arena, mark);
 }
 
 void decoder_fused_times(Decoder *d, double seconds[N_FUSED_PHASES])
@@ -470,7 +470,7 @@ Status decoder_fused_step(Decoder *d, const Packed *pk, const int32_t *tokens, D
 {
     const void *w = weight;
     void *lp = logp;
-    if (d->fused == NULL) d->fused = fused_create(d);
+    REQUIRE(weight != NULL, "a training step without weights");
     decoder_check_batch(d, pk, tokens, target, range);
     run_step(d, (FusedPiece){.pk = pk, .tokens = tokens, .target = target, .range = range, .weight = w, .logp = lp, .drop = drop});
     return OK;
@@ -479,7 +479,6 @@ Status decoder_fused_step(Decoder *d, const Packed *pk, const int32_t *tokens, D
 void decoder_tree_step(Decoder *d, const Packed *pk, const int32_t *tokens, const DecoderTree *tree)
 {
     REQUIRE(decoder_fused_fits(d), "sequences that branch need the fused step");
-    if (d->fused == NULL) d->fused = fused_create(d);
-    for (int64_t t = 0; t < pk->T; t++) REQUIRE(tokens[t] >= 0 && tokens[t] < d->config.V, "token %d at row %lld", tokens[t], (long long)t);
+    decoder_check_tokens(d, pk->T, tokens);
     run_step(d, (FusedPiece){.pk = pk, .tokens = tokens, .tree = tree});
 }

@@ -6,6 +6,8 @@
 #include "nn/decoder_fused.h"
 #include "tensor/fused.h"
 
+enum { FUSED_LOGITS = 128 * 1024 /* elements of a block of logits, at which it is aimed; 32 rows at least */ };
+
 /* The weights of a step in panels (tiles.h): for x W^T, and for dy W. */
 typedef struct FusedWeights { Bf16 *out[N_SITES], *in[N_SITES]; } FusedWeights;
 
@@ -28,12 +30,13 @@ typedef struct FusedLane {
     Bf16 *turned, *panels;       /* a left factor transposed (slices), a right factor in panels, of a weight gradient */
     float *branch, *dh;          /* (T,C) */
     void *attention;             /* scratch */
-    /* loss: the rows that have a target; height of rows and dlogits */
-    int64_t entries, block; /* block: predictions of one sequence, where the loss is the caller's */
-    int64_t *order;
-    int32_t *target, *range;
-    float *weight, *logp, *logits, *drows;
-    Bf16 *rows, *dlogits;
+    /* loss. entries: predictions, the height of rows and dlogits; block: of one sequence, where the loss is the caller's */
+    int64_t entries, block;
+    int64_t *order;              /* (entries) row of the piece that each prediction is made from */
+    int32_t *target, *range;     /* (entries), (entries,2) */
+    float *weight, *logp;        /* (entries) */
+    float *logits, *drows;       /* a block of them, (rows,C) of its gradients */
+    Bf16 *rows, *dlogits;        /* slices (entries,C), (entries,V) */
     /* sums */
     bool used;
     float **sum[N_SITES];        /* (L) of blocks: SITE_QKV and SITE_GU transposed (in,out), the others (out,in) */
@@ -43,7 +46,7 @@ typedef struct FusedLane {
 } FusedLane;
 
 struct DecoderFused {
-    Arena *arena;                /* weights; grows with nothing */
+    Arena *arena;                /* weights, and what lives for a step */
     int64_t E, HE, W3;           /* D rounded up to 32: every head has its own slices; H E, (H + 2 Hkv) E */
     FusedWeights *weights;       /* (L) */
     Bf16 *head_out, *head_in;
@@ -63,7 +66,6 @@ typedef struct FusedPiece {
     Decoder *d;
     DecoderFused *f;
     FusedLane *lane;
-    Backend *be;
     const Packed *pk;
     int64_t first, end, t0, T;
     const int32_t *tokens, *target, *range; /* of the batch */
@@ -71,7 +73,6 @@ typedef struct FusedPiece {
     float *logp, *dx;
     Dropout drop;
     const DecoderTree *tree;     /* NULL: cross-entropy of targets */
-    int lane_number;
     bool fresh;                  /* the lane's first piece of the step: its sums begin anew */
 } FusedPiece;
 
@@ -91,6 +92,7 @@ static inline void fused_phase(const FusedPiece *p, FusedPhase phase)
     p->lane->clock_s = now;
 }
 
+/* A parameter as floats: the fused step is for float builds, which decoder_fused_fits sees to. */
 static inline const float *fused_value(Decoder *d, int64_t index)
 {
     const void *v = params_value(d->params, index);

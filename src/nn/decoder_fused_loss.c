@@ -7,50 +7,79 @@
  */
 #include "nn/decoder_fused_internal.h"
 
-enum { LOGITS = 128 * 1024 /* aim for a block */ };
-
-/* Rows [begin,end) of the order, their columns [lo,hi) or ranges of their own. */
+/* Predictions [begin,end) of the order, their columns [lo,hi) or ranges of their own. */
 typedef struct Group { int64_t begin, end, lo, hi; const int32_t *range; } Group;
+
+/* Hidden states of predictions [first,first+n) side by side: rows 0 to n of lane->rows. */
+static void gather(const FusedPiece *p, int64_t first, int64_t n)
+{
+    const FusedLane *lane = p->lane;
+    const int64_t *row = lane->order + first;
+    for (int64_t c = 0; c < p->d->config.C; c += 32)
+        for (int64_t i = 0; i < n; i++) memcpy(lane->rows + c * lane->entries + i * 32, lane->h + c * lane->room + row[i] * 32, 32 * sizeof(Bf16));
+}
+
+/* Rows [i,i+n) of lane->dlogits (.,ld), columns from step `step` of the vocabulary on, bring their gradients to the hidden states of predictions row[0..n). */
+static void scatter(const FusedPiece *p, int64_t i, int64_t n, int64_t ld, int64_t step, const int64_t *row)
+{
+    FusedLane *lane = p->lane;
+    const int64_t C = p->d->config.C;
+    tiles_slices_product(n, C, ld, lane->dlogits + i * 32, lane->entries, p->f->head_in + step * 2 * TILES_TILE, tiles_stride(p->d->config.V), false, lane->drows, C);
+    for (int64_t r = 0; r < n; r++) {
+        float *dh = lane->dh + row[r] * C;
+        for (int64_t c = 0; c < C; c++) dh[c] += lane->drows[r * C + c];
+    }
+}
+
+/* The head's gradient from n rows of lane->rows and lane->dlogits (.,ld). */
+static void head_gradient(const FusedPiece *p, int64_t n, int64_t ld, int64_t step)
+{
+    FusedLane *lane = p->lane;
+    const int64_t C = p->d->config.C;
+    tiles_slices_transpose(n, C, lane->rows, lane->entries, lane->turned);
+    tiles_slices_pair(n, ld, lane->dlogits, lane->entries, lane->panels, tiles_stride(n));
+    tiles_slices_blocks(C, ld, n, lane->turned, C, lane->panels, tiles_stride(n), true, lane->head_sum + step * TILES_SQUARE,
+                        tiles_round(p->d->config.V) / TILES_STEP);
+}
+
+static void begin_loss(const FusedPiece *p)
+{
+    FusedLane *lane = p->lane;
+    const int64_t C = p->d->config.C;
+    memset(lane->dh, 0, (size_t)(p->T * C) * sizeof *lane->dh);
+    if (p->fresh) memset(lane->head_sum, 0, (size_t)tiles_blocks(C, p->d->config.V) * sizeof *lane->head_sum);
+}
 
 static void group_loss(const FusedPiece *p, Group g)
 {
     FusedLane *lane = p->lane;
     const int64_t C = p->d->config.C, n = g.end - g.begin, first = g.lo / TILES_STEP * TILES_STEP, ld = tiles_round(g.hi - first), step = first / TILES_STEP;
-    const int64_t out = tiles_stride(C), in = tiles_stride(p->d->config.V), columns = tiles_round(p->d->config.V) / TILES_STEP, high = lane->entries;
-    const bool backward = p->weight != NULL;
-    int64_t block = LOGITS / ld / TILES_STEP * TILES_STEP;
+    int64_t block = FUSED_LOGITS / ld / TILES_STEP * TILES_STEP;
     if (block < TILES_STEP) block = TILES_STEP;
-    for (int64_t c = 0; c < C; c += 32)
-        for (int64_t i = 0; i < n; i++) memcpy(lane->rows + c * high + i * 32, lane->h + c * lane->room + lane->order[g.begin + i] * 32, 32 * sizeof(Bf16));
+    gather(p, g.begin, n);
     for (int64_t i = 0; i < n; i += block) {
         const int64_t rows = n - i < block ? n - i : block, at = g.begin + i;
-        tiles_slices_product(rows, ld, C, lane->rows + i * 32, high, p->f->head_out + step * out, out, false, lane->logits, ld);
+        tiles_slices_product(rows, ld, C, lane->rows + i * 32, lane->entries, p->f->head_out + step * tiles_stride(C), tiles_stride(C), false, lane->logits, ld);
         fused_xent(rows, ld, lane->logits, first, g.lo, g.hi, g.range != NULL ? g.range + 2 * at : NULL, lane->target + at, lane->weight + at, lane->logp + at,
-                   backward ? lane->dlogits + i * 32 : NULL, high);
-        if (!backward) continue;
-        tiles_slices_product(rows, C, ld, lane->dlogits + i * 32, high, p->f->head_in + step * 2 * TILES_TILE, in, false, lane->drows, C);
-        for (int64_t r = 0; r < rows; r++) memcpy(lane->dh + lane->order[at + r] * C, lane->drows + r * C, (size_t)C * sizeof(float));
+                   lane->dlogits + i * 32, lane->entries);
+        scatter(p, i, rows, ld, step, lane->order + at);
     }
-    if (!backward) return;
-    tiles_slices_transpose(n, C, lane->rows, high, lane->turned);
-    tiles_slices_pair(n, ld, lane->dlogits, high, lane->panels, tiles_stride(n));
-    tiles_slices_blocks(C, ld, n, lane->turned, C, lane->panels, tiles_stride(n), true, lane->head_sum + step * TILES_SQUARE, columns);
+    head_gradient(p, n, ld, step);
 }
 
 void fused_loss(const FusedPiece *p)
 {
     FusedLane *lane = p->lane;
-    const int64_t C = p->d->config.C, V = p->d->config.V;
+    const int64_t V = p->d->config.V;
     const int32_t *target = p->target + p->t0, *range = p->range != NULL ? p->range + 2 * p->t0 : NULL;
     bool grouped;
+    begin_loss(p);
     const int64_t n = decoder_order_rows(p->T, target, range, lane->order, &grouped);
-    memset(lane->dh, 0, (size_t)(p->T * C) * sizeof *lane->dh);
-    if (p->fresh) memset(lane->head_sum, 0, (size_t)tiles_blocks(C, V) * sizeof *lane->head_sum);
     for (int64_t t = 0; t < p->T; t++) p->logp[p->t0 + t] = 0;
     for (int64_t i = 0; i < n; i++) {
         const int64_t t = lane->order[i];
         lane->target[i] = target[t];
-        lane->weight[i] = p->weight != NULL ? p->weight[p->t0 + t] : 0;
+        lane->weight[i] = p->weight[p->t0 + t];
         lane->range[2 * i] = range != NULL ? range[2 * t] : 0;
         lane->range[2 * i + 1] = range != NULL ? range[2 * t + 1] : (int32_t)V;
     }
@@ -67,41 +96,21 @@ void fused_loss(const FusedPiece *p)
     for (int64_t i = 0; i < n; i++) p->logp[p->t0 + lane->order[i]] = lane->logp[i];
 }
 
-/* --- a loss of the caller's ------------------------------------------------------------------------------------ */
-
-static void gather_entries(const FusedPiece *p, int64_t first, int64_t n)
-{
-    const FusedLane *lane = p->lane;
-    for (int64_t c = 0; c < p->d->config.C; c += 32) {
-        for (int64_t i = 0; i < n; i++) {
-            const int64_t t = p->tree->row[first + i] - p->t0;
-            memcpy(lane->rows + c * lane->entries + i * 32, lane->h + c * lane->room + t * 32, 32 * sizeof(Bf16));
-        }
-    }
-}
-
 void fused_tree_loss(const FusedPiece *p)
 {
     FusedLane *lane = p->lane;
     const DecoderTree *tree = p->tree;
-    const int64_t C = p->d->config.C, V = p->d->config.V, ld = tiles_round(V), high = lane->entries, first = tree->entry[p->first];
-    const int64_t n = tree->entry[p->end] - first;
-    memset(lane->dh, 0, (size_t)(p->T * C) * sizeof *lane->dh);
-    if (p->fresh) memset(lane->head_sum, 0, (size_t)tiles_blocks(C, V) * sizeof *lane->head_sum);
-    gather_entries(p, first, n);
+    const int64_t C = p->d->config.C, ld = tiles_round(p->d->config.V), first = tree->entry[p->first], n = tree->entry[p->end] - first;
+    begin_loss(p);
+    for (int64_t i = 0; i < n; i++) lane->order[i] = tree->row[first + i] - p->t0;
+    gather(p, 0, n);
     for (int64_t b = p->first; b < p->end; b++) {
         const int64_t at = tree->entry[b] - first, rows = tree->entry[b + 1] - tree->entry[b];
         if (rows == 0) continue;
-        tiles_slices_product(rows, ld, C, lane->rows + at * 32, high, p->f->head_out, tiles_stride(C), false, lane->logits, ld);
-        tree->loss(tree->arg, p->lane_number, b, lane->logits, ld);
-        tiles_slices(rows, ld, lane->logits, ld, lane->dlogits + at * 32, high);
-        tiles_slices_product(rows, C, ld, lane->dlogits + at * 32, high, p->f->head_in, tiles_stride(V), false, lane->drows, C);
-        for (int64_t r = 0; r < rows; r++) {
-            float *dh = lane->dh + (tree->row[first + at + r] - p->t0) * C;
-            for (int64_t c = 0; c < C; c++) dh[c] += lane->drows[r * C + c];
-        }
+        tiles_slices_product(rows, ld, C, lane->rows + at * 32, lane->entries, p->f->head_out, tiles_stride(C), false, lane->logits, ld);
+        tree->loss(tree->arg, (int)(lane - p->f->lane), b, lane->logits, ld);
+        tiles_slices(rows, ld, lane->logits, ld, lane->dlogits + at * 32, lane->entries);
+        scatter(p, at, rows, ld, 0, lane->order + at);
     }
-    tiles_slices_transpose(n, C, lane->rows, high, lane->turned);
-    tiles_slices_pair(n, ld, lane->dlogits, high, lane->panels, tiles_stride(n));
-    tiles_slices_blocks(C, ld, n, lane->turned, C, lane->panels, tiles_stride(n), true, lane->head_sum, ld / TILES_STEP);
+    head_gradient(p, n, ld, 0);
 }

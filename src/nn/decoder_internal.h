@@ -89,7 +89,8 @@ struct Decoder {
     real *junk; /* where gradients of frozen vectors go */
 };
 
-/* REQUIREs tokens inside the vocabulary, and targets inside their ranges. */
+/* REQUIREs T tokens inside the vocabulary. decoder_check_batch: and targets inside their ranges. */
+void decoder_check_tokens(const Decoder *d, int64_t T, const int32_t *tokens);
 void decoder_check_batch(const Decoder *d, const Packed *pk, const int32_t *tokens, const int32_t *target, const int32_t *range);
 /* Rows of [0,T) that have a target into order, grouped by range when there are few different ones (*grouped). Returns their number. */
 int64_t decoder_order_rows(int64_t T, const int32_t *target, const int32_t *range, int64_t *order, bool *grouped);

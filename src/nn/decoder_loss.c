@@ -108,9 +108,7 @@ static void check_targets(const Decoder *d, int64_t T, const int32_t *target, co
 
 void decoder_check_batch(const Decoder *d, const Packed *pk, const int32_t *tokens, const int32_t *target, const int32_t *range)
 {
-    for (int64_t t = 0; t < pk->T; t++) {
-        REQUIRE(tokens[t] >= 0 && tokens[t] < d->config.V, "token %d at row %lld is outside [0,%lld)", tokens[t], (long long)t, (long long)d->config.V);
-    }
+    decoder_check_tokens(d, pk->T, tokens);
     check_targets(d, pk->T, target, range);
 }
 

@@ -49,15 +49,15 @@ void seqtiles_destroy(SeqTiles *s)
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) s->be->release(s->be, owned[i]);
 }
 
-/* Rows of `back` past N stay zero, as allocated. */
-static void pack(SeqTiles *s, const float *emb)
+/* Rows of `back`, which only gradients need, stay zero past N, as allocated. */
+static void pack(SeqTiles *s, const float *emb, bool gradients)
 {
     const int64_t N = s->N, C = s->C;
 #pragma omp parallel for schedule(static) num_threads(s->be->threads)
     for (int64_t j = 0; j < N; j += SPAN) {
         const int64_t n = N - j < SPAN ? N - j : SPAN;
         tiles_pack(true, C, n, emb + j * C, C, s->into + j / TILES_STEP * tiles_stride(C));
-        for (int64_t i = j; i < j + n; i += TILES_HALF)
+        for (int64_t i = j; gradients && i < j + n; i += TILES_HALF)
             tiles_rows_group(N - i < TILES_HALF ? N - i : TILES_HALF, C, emb + i * C, C, i / TILES_STEP, (int)(i / TILES_HALF % 2), s->back, tiles_stride(N));
     }
 }
@@ -96,7 +96,7 @@ void seqtiles_run(SeqTiles *s, int64_t T, const float *out, const int32_t *targe
 {
     const int64_t C = s->C;
     const int threads = s->be->threads;
-    pack(s, emb);
+    pack(s, emb, dout != NULL);
     if (dout != NULL) memset(s->sum, 0, (size_t)(C * s->ld) * sizeof *s->sum);
     for (int64_t t = 0; t < T; t += CHUNK) {
         const int64_t n = T - t < CHUNK ? T - t : CHUNK;

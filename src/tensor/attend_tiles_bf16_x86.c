@@ -56,7 +56,7 @@ AMX_INLINE void scores(const Block *b, int64_t h, int64_t columns, const float *
     tiles_rows(h, b->D, q, ldq, b->q, b->deep);
     for (int64_t j = 0; j < columns; j += 32, kt += tiles_stride(b->D)) {
         amx_zero();
-        amx_square(b->deep / 32, b->q, b->deep, kt, half);
+        amx_square(b->deep / 32, b->q, b->deep, TILES_STEP, kt, half);
         amx_store(b->score + j, b->ldp, half);
     }
 }
@@ -66,18 +66,18 @@ AMX_INLINE void scores(const Block *b, int64_t h, int64_t columns, const float *
 AMX_INLINE float exponentials(int64_t n, int64_t columns, float c, const float *x, Bf16 *p, int64_t n_own, float *own)
 {
     __m512 most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
-    for (int64_t j = 0; j < n; j += 16) most = _mm512_max_ps(most, _mm512_mask_loadu_ps(most, amx_lanes(n - j), x + j));
-    for (int64_t j = 0; j < n_own; j += 16) most = _mm512_max_ps(most, _mm512_mask_loadu_ps(most, amx_lanes(n_own - j), own + j));
+    for (int64_t j = 0; j < n; j += 16) most = _mm512_max_ps(most, _mm512_mask_loadu_ps(most, lanes_of(n - j), x + j));
+    for (int64_t j = 0; j < n_own; j += 16) most = _mm512_max_ps(most, _mm512_mask_loadu_ps(most, lanes_of(n_own - j), own + j));
     const __m512 factor = _mm512_set1_ps(c), top = _mm512_set1_ps(_mm512_reduce_max_ps(most) * c);
     for (int64_t j = 0; j < columns; j += 16) {
-        const __mmask16 mask = amx_lanes(n - j);
-        const __m512 e = _mm512_maskz_mov_ps(mask, amx_exp2(_mm512_fmsub_ps(_mm512_maskz_loadu_ps(mask, x + j), factor, top)));
+        const __mmask16 mask = lanes_of(n - j);
+        const __m512 e = _mm512_maskz_mov_ps(mask, lanes_exp2(_mm512_fmsub_ps(_mm512_maskz_loadu_ps(mask, x + j), factor, top)));
         sum = _mm512_add_ps(sum, e);
-        amx_put_bf16(p + j, e);
+        lanes_store(p + j, e);
     }
     for (int64_t j = 0; j < n_own; j += 16) {
-        const __mmask16 mask = amx_lanes(n_own - j);
-        const __m512 e = _mm512_maskz_mov_ps(mask, amx_exp2(_mm512_fmsub_ps(_mm512_maskz_loadu_ps(mask, own + j), factor, top)));
+        const __mmask16 mask = lanes_of(n_own - j);
+        const __m512 e = _mm512_maskz_mov_ps(mask, lanes_exp2(_mm512_fmsub_ps(_mm512_maskz_loadu_ps(mask, own + j), factor, top)));
         sum = _mm512_add_ps(sum, e);
         _mm512_mask_storeu_ps(own + j, mask, e);
     }
@@ -90,7 +90,7 @@ AMX_INLINE void weigh(const Block *b, int64_t h, int64_t columns, const Bf16 *vn
     const bool half = h <= 16;
     for (int64_t j = 0; j < b->D; j += 32, vn += stride) {
         amx_zero();
-        amx_square(columns / 32, b->p, b->ldp, vn, half);
+        amx_square(columns / 32, b->p, b->ldp, TILES_STEP, vn, half);
         amx_store(b->sum + j, b->deep, half);
     }
 }
@@ -106,7 +106,7 @@ AMX_INLINE void put_row(const Block *b, int64_t r, const PanelSuffix *own, int64
     }
     const __m512 scale = _mm512_set1_ps(1 / b->total[r]);
     for (int64_t c = 0; c < b->D; c += 16) {
-        const __mmask16 mask = amx_lanes(b->D - c);
+        const __mmask16 mask = lanes_of(b->D - c);
         __m512 x = _mm512_loadu_ps(b->sum + r * b->deep + c);
         for (int64_t i = 0; own != NULL && i < own->n; i++)
             x = _mm512_fmadd_ps(_mm512_set1_ps(e[i]), _mm512_maskz_loadu_ps(mask, values + i * own->ld + c), x);
@@ -120,7 +120,7 @@ AMX_TARGET void panel_tiles_causal(int64_t n, int64_t D, real scale, const real 
     carve(scratch, n, 0, D, &b);
     const void *vq = q;
     const float *rows = vq, c = (float)scale * 1.44269504f;
-    amx_begin();
+    tiles_open();
     for (int64_t i = 0; i < n; i += 32, rows += 32 * ldq, out += 32 * ldo) {
         const int64_t h = n - i < 32 ? n - i : 32, columns = i + 32;
         scores(&b, h, columns, rows, ldq, kt);
@@ -128,7 +128,7 @@ AMX_TARGET void panel_tiles_causal(int64_t n, int64_t D, real scale, const real 
         weigh(&b, h, columns, vn, tiles_stride(n));
         for (int64_t r = 0; r < h; r++) put_row(&b, r, NULL, 0, out + r * ldo);
     }
-    _tile_release();
+    tiles_close();
 }
 
 /* Scores of row q against the own keys of a beam. */
@@ -139,7 +139,7 @@ AMX_INLINE void own_scores(int64_t D, const float *q, const PanelSuffix *own, in
     for (int64_t i = 0; i < own->n; i++, key += own->ld) {
         __m512 sum = _mm512_setzero_ps();
         for (int64_t c = 0; c < D; c += 16) {
-            const __mmask16 mask = amx_lanes(D - c);
+            const __mmask16 mask = lanes_of(D - c);
             sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, q + c), _mm512_maskz_loadu_ps(mask, key + c), sum);
         }
         out[i] = _mm512_reduce_add_ps(sum);
@@ -153,7 +153,7 @@ AMX_TARGET void panel_tiles_beams(int64_t R, int64_t n, int64_t D, real scale, c
     carve(scratch, n, own->n, D, &b);
     const void *vq = q;
     const float *rows = vq, c = (float)scale * 1.44269504f;
-    amx_begin();
+    tiles_open();
     for (int64_t i = 0; i < R; i += 32, rows += 32 * ldq, out += 32 * ldo) {
         const int64_t h = R - i < 32 ? R - i : 32;
         scores(&b, h, b.wide, rows, ldq, kt);
@@ -165,5 +165,5 @@ AMX_TARGET void panel_tiles_beams(int64_t R, int64_t n, int64_t D, real scale, c
         weigh(&b, h, b.wide, vn, tiles_stride(n));
         for (int64_t r = 0; r < h; r++) put_row(&b, r, own, i + r, out + r * ldo);
     }
-    _tile_release();
+    tiles_close();
 }

@@ -65,12 +65,32 @@ LANES_INLINE __m512 lanes_exp(__m512 x)
     return _mm512_scalef_ps(p, n);
 }
 
-/* 1 / (1 + e^-x): an estimate of the reciprocal and one step of Newton's, right to a unit or two in the last place. e^-x is kept finite, NaN stays. */
+/* 2^x: x = n + r, |r| <= 1/2, a polynomial of degree 6 in r (relative error below 2^-23 before rounding), scaled by 2^n. Overflow gives infinity, underflow 0,
+ * NaN stays. */
+LANES_INLINE __m512 lanes_exp2(__m512 x)
+{
+    const __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = _mm512_sub_ps(x, n);
+    __m512 p = _mm512_set1_ps(1.5403530e-4f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3333558e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(9.6181291e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.5504109e-2f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(2.4022651e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.9314718e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    return _mm512_scalef_ps(p, n);
+}
+
+/* 1/x for normal x of moderate size: an estimate of 14 bits and one step of Newton's, 2^-23 at worst; infinity gives 0. */
+LANES_INLINE __m512 lanes_reciprocal(__m512 x)
+{
+    const __m512 y = _mm512_rcp14_ps(x), z = _mm512_fmadd_ps(_mm512_fnmadd_ps(x, y, _mm512_set1_ps(1.0f)), y, y);
+    return _mm512_mask_mov_ps(z, _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_EQ_OQ), y);
+}
+
+/* 1 / (1 + e^-x), right to a unit or two in the last place; NaN stays. */
 LANES_INLINE __m512 lanes_sigmoid(__m512 x)
 {
-    const __m512 d = _mm512_add_ps(_mm512_set1_ps(1.0f), lanes_exp(_mm512_min_ps(_mm512_set1_ps(80.0f), _mm512_sub_ps(_mm512_setzero_ps(), x))));
-    const __m512 y = _mm512_rcp14_ps(d);
-    return _mm512_mul_ps(y, _mm512_fnmadd_ps(d, y, _mm512_set1_ps(2.0f)));
+    return lanes_reciprocal(_mm512_add_ps(_mm512_set1_ps(1.0f), lanes_exp2(_mm512_mul_ps(x, _mm512_set1_ps(-1.44269504f)))));
 }
 
 /* In pairs, always the same way. */

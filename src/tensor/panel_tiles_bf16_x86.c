@@ -11,8 +11,6 @@
 
 enum { PANEL_BYTES = 24 << 10 }; /* of panels that are used together */
 
-static const float LOG2E = 1.44269504f;
-
 bool panel_tiles_available(void)
 {
     return sizeof(real) == sizeof(float) && tiles_available();
@@ -58,7 +56,7 @@ typedef struct Target {
 AMX_INLINE void finish_linear(const Target *t, int64_t i, int64_t j, const float *c)
 {
     const int64_t h = t->m - i < 32 ? t->m - i : 32;
-    const __mmask16 low = (__mmask16)(amx_lanes(t->end - j) & ~amx_lanes(t->first - j)), high = (__mmask16)(amx_lanes(t->end - j - 16) & ~amx_lanes(t->first - j - 16));
+    const __mmask16 low = (__mmask16)(lanes_of(t->end - j) & ~lanes_of(t->first - j)), high = (__mmask16)(lanes_of(t->end - j - 16) & ~lanes_of(t->first - j - 16));
     float *out = t->C + i * t->ld + j;
     for (int64_t r = 0; r < h; r++, c += 32, out += t->ld) {
         __m512 x = _mm512_load_ps(c), y = _mm512_load_ps(c + 16);
@@ -71,14 +69,14 @@ AMX_INLINE void finish_linear(const Target *t, int64_t i, int64_t j, const float
     }
 }
 
-/* silu(g) u = g u / (1 + 2^(-g log2 e)) */
+/* silu(g) u */
 AMX_INLINE void finish_swiglu(const Target *t, int64_t i, int64_t j, const float *c)
 {
     const int64_t h = t->m - i < 32 ? t->m - i : 32;
     Bf16 *out = t->y + i * t->ld + j / 2;
     for (int64_t r = 0; r < h; r++, c += 32, out += t->ld) {
-        const __m512 g = _mm512_load_ps(c), u = _mm512_load_ps(c + 16), e = amx_exp2(_mm512_mul_ps(g, _mm512_set1_ps(-LOG2E)));
-        amx_put_bf16(out, _mm512_mul_ps(_mm512_mul_ps(g, amx_reciprocal(_mm512_add_ps(e, _mm512_set1_ps(1.0f)))), u));
+        const __m512 g = _mm512_load_ps(c), u = _mm512_load_ps(c + 16);
+        lanes_store(out, _mm512_mul_ps(_mm512_mul_ps(g, lanes_sigmoid(g)), u));
     }
 }
 
@@ -89,13 +87,6 @@ AMX_INLINE void finish(const Target *t, int64_t i, int64_t j, const float *c)
     } else {
         finish_linear(t, i, j, c);
     }
-}
-
-/* A share of what is used next on its way to the cache. */
-AMX_INLINE void fetch_ahead(const Bf16 *panels, int64_t elements, int64_t part, int64_t parts)
-{
-    const int64_t lines = elements / 32, end = lines * (part + 1) / parts;
-    for (int64_t i = lines * part / parts; i < end; i++) _mm_prefetch((const char *)(panels + i * 32), _MM_HINT_T0);
 }
 
 /* Where a product stands: the square that waits for its vector work. */
@@ -115,7 +106,7 @@ AMX_INLINE void square(const Target *t, Turn *w, int64_t steps, int64_t i, int64
     } else {
         amx_zero();
     }
-    amx_square(steps, A + i * lda, lda, panel, half);
+    amx_square(steps, A + i * lda, lda, TILES_STEP, panel, half);
     if (w->waiting) finish(t, w->i, w->j, w->c[1 - w->turn]);
     w->waiting = !direct;
     if (direct) {
@@ -135,17 +126,17 @@ AMX_INLINE void product(const Target *t, int64_t k, int64_t j0, int64_t j1, cons
     Turn w = {.turn = 0};
     const int64_t steps = tiles_round(k) / 32, stride = tiles_stride(k), blocks = (t->m + 31) / 32;
     const int64_t together = PANEL_BYTES / (stride * 2) > 1 ? PANEL_BYTES / (stride * 2) : 1, wide = 32 * together;
-    amx_begin();
+    tiles_open();
     for (int64_t j = j0; j < j1; j += wide, data += together * stride) {
         const int64_t end = j + wide < j1 ? j + wide : j1, panels_ahead = end + wide < j1 ? together : (j1 - end + 31) / 32;
         for (int64_t i = 0; i < t->m; i += 32) {
-            if (panels_ahead > 0) fetch_ahead(data + together * stride, panels_ahead * stride, i / 32, blocks);
+            if (panels_ahead > 0) amx_fetch_ahead(data + together * stride, panels_ahead * stride, i / 32, blocks);
             const Bf16 *panel = data;
             for (int64_t c = j; c < end; c += 32, panel += stride) square(t, &w, steps, i, c, A, lda, panel, t->add);
         }
     }
     if (w.waiting) finish(t, w.i, w.j, w.c[1 - w.turn]);
-    _tile_release();
+    tiles_close();
 }
 
 AMX_TARGET void panel_tiles_linear(const PanelMatrix *w, int64_t m, const Bf16 *A, int64_t lda, int64_t first, int64_t end, bool add, real *C, int64_t ldc)
@@ -176,16 +167,16 @@ AMX_TARGET void panel_tiles_rmsnorm(int64_t m, int64_t C, const real *x, int64_t
     for (int64_t t = 0; t < m; t++, row += ldx, y += ldy) {
         __m512 a = _mm512_setzero_ps(), b = _mm512_setzero_ps();
         for (int64_t c = 0; c < C; c += 32) {
-            const __m512 u = _mm512_maskz_loadu_ps(amx_lanes(C - c), row + c), v = _mm512_maskz_loadu_ps(amx_lanes(C - c - 16), row + c + 16);
+            const __m512 u = _mm512_maskz_loadu_ps(lanes_of(C - c), row + c), v = _mm512_maskz_loadu_ps(lanes_of(C - c - 16), row + c + 16);
             a = _mm512_fmadd_ps(u, u, a);
             b = _mm512_fmadd_ps(v, v, b);
         }
         const __m512 r = _mm512_set1_ps(1 / sqrtf(_mm512_reduce_add_ps(_mm512_add_ps(a, b)) / (float)C + (float)eps));
         for (int64_t c = 0; c < C; c += 32) {
-            const __mmask16 low = amx_lanes(C - c), high = amx_lanes(C - c - 16);
+            const __mmask16 low = lanes_of(C - c), high = lanes_of(C - c - 16);
             const __m512 u = _mm512_mul_ps(_mm512_maskz_loadu_ps(low, row + c), r), v = _mm512_mul_ps(_mm512_maskz_loadu_ps(high, row + c + 16), r);
-            amx_put_bf16(y + c, _mm512_mul_ps(u, _mm512_maskz_loadu_ps(low, weight + c)));
-            amx_put_bf16(y + c + 16, _mm512_mul_ps(v, _mm512_maskz_loadu_ps(high, weight + c + 16)));
+            lanes_store(y + c, _mm512_mul_ps(u, _mm512_maskz_loadu_ps(low, weight + c)));
+            lanes_store(y + c + 16, _mm512_mul_ps(v, _mm512_maskz_loadu_ps(high, weight + c + 16)));
         }
     }
 }

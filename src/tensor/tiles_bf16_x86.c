@@ -5,15 +5,11 @@
  *
  * Deviations from the paper: none.
  */
-#include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/status.h"
-#include "tensor/tiles.h"
-
-#define TILES_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,amx-tile,amx-bf16")))
-#define TILES_INLINE TILES_TARGET static inline __attribute__((always_inline))
+#include "tensor/amx_inline.h"
 
 enum { ASK_PERMISSION = 0x1023 /* ARCH_REQ_XCOMP_PERM */, TILE_DATA = 18 /* the state component */ };
 
@@ -42,27 +38,21 @@ bool tiles_available(void)
 
 /* --- packing --------------------------------------------------------------------------------------------------- */
 
-TILES_INLINE __mmask16 lanes(int64_t n)
-{
-    if (n <= 0) return 0;
-    return (__mmask16)(n >= 16 ? 0xffffu : (1u << n) - 1);
-}
-
-TILES_INLINE __mmask32 lanes_32(int64_t n)
+AMX_INLINE __mmask32 lanes_32(int64_t n)
 {
     if (n <= 0) return 0;
     return n >= 32 ? 0xffffffffu : (1u << n) - 1;
 }
 
 /* 32 neighbours of a row, n of them there. */
-TILES_INLINE __m512i round_32(const float *x, int64_t n)
+AMX_INLINE __m512i round_32(const float *x, int64_t n)
 {
-    const __m512 low = _mm512_maskz_loadu_ps(lanes(n), x), high = _mm512_maskz_loadu_ps(lanes(n - 16), x + 16);
+    const __m512 low = _mm512_maskz_loadu_ps(lanes_of(n), x), high = _mm512_maskz_loadu_ps(lanes_of(n - 16), x + 16);
     return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
 
 /* x[i] holds row i of a 16 x 16 square of 32-bit words on entry, column i on return. */
-TILES_INLINE void transpose_16(__m512i x[16])
+AMX_INLINE void transpose_16(__m512i x[16])
 {
     __m512i y[16];
     for (int i = 0; i < 16; i += 2) {
@@ -87,14 +77,14 @@ TILES_INLINE void transpose_16(__m512i x[16])
     }
 }
 
-TILES_TARGET void tiles_rows(int64_t m, int64_t k, const float *x, int64_t ldx, Bf16 *out, int64_t ldo)
+AMX_TARGET void tiles_rows(int64_t m, int64_t k, const float *x, int64_t ldx, Bf16 *out, int64_t ldo)
 {
     for (int64_t i = 0; i < m; i++, x += ldx, out += ldo) {
         for (int64_t p = 0; p < k; p += 32) _mm512_storeu_si512(out + p, round_32(x + p, k - p));
     }
 }
 
-TILES_TARGET void tiles_columns_group(int64_t valid, int64_t k, const float *W, int64_t ldw, int half, Bf16 *panel)
+AMX_TARGET void tiles_columns_group(int64_t valid, int64_t k, const float *W, int64_t ldw, int half, Bf16 *panel)
 {
     for (int64_t p = 0; p < k; p += 32) {
         __m512i x[16];
@@ -106,7 +96,7 @@ TILES_TARGET void tiles_columns_group(int64_t valid, int64_t k, const float *W, 
 }
 
 /* Two rows of 16 floats as 16 pairs. */
-TILES_INLINE __m512i pair_16(const float *first, const float *second, __mmask16 mask)
+AMX_INLINE __m512i pair_16(const float *first, const float *second, __mmask16 mask)
 {
     const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     const __m512 low = first != NULL ? _mm512_maskz_loadu_ps(mask, first) : _mm512_setzero_ps();
@@ -114,14 +104,14 @@ TILES_INLINE __m512i pair_16(const float *first, const float *second, __mmask16 
     return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
-TILES_TARGET void tiles_rows_group(int64_t valid, int64_t n, const float *W, int64_t ldw, int64_t step, int half, Bf16 *panels, int64_t stride)
+AMX_TARGET void tiles_rows_group(int64_t valid, int64_t n, const float *W, int64_t ldw, int64_t step, int half, Bf16 *panels, int64_t stride)
 {
     for (int64_t p = 0; p < 8; p++) {
         const float *first = 2 * p < valid ? W + 2 * p * ldw : NULL, *second = 2 * p + 1 < valid ? W + (2 * p + 1) * ldw : NULL;
         Bf16 *out = panels + step * 2 * TILES_TILE + (8 * half + p) * 32;
         for (int64_t j = 0; j < n; j += 32, out += stride) {
-            _mm512_storeu_si512(out, pair_16(first != NULL ? first + j : NULL, second != NULL ? second + j : NULL, lanes(n - j)));
-            _mm512_storeu_si512(out + TILES_TILE, pair_16(first != NULL ? first + j + 16 : NULL, second != NULL ? second + j + 16 : NULL, lanes(n - j - 16)));
+            _mm512_storeu_si512(out, pair_16(first != NULL ? first + j : NULL, second != NULL ? second + j : NULL, lanes_of(n - j)));
+            _mm512_storeu_si512(out + TILES_TILE, pair_16(first != NULL ? first + j + 16 : NULL, second != NULL ? second + j + 16 : NULL, lanes_of(n - j - 16)));
         }
     }
 }
@@ -136,7 +126,7 @@ void tiles_pack(bool tb, int64_t k, int64_t n, const float *B, int64_t ldb, Bf16
     }
 }
 
-TILES_TARGET void tiles_pair(int64_t k, int64_t n, const Bf16 *B, int64_t ldb, Bf16 *panels, int64_t stride)
+AMX_TARGET void tiles_pair(int64_t k, int64_t n, const Bf16 *B, int64_t ldb, Bf16 *panels, int64_t stride)
 {
     const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
     const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
@@ -151,7 +141,7 @@ TILES_TARGET void tiles_pair(int64_t k, int64_t n, const Bf16 *B, int64_t ldb, B
     }
 }
 
-TILES_TARGET void tiles_pair_transposed(int64_t k, int64_t n, const Bf16 *B, int64_t ldb, Bf16 *panels, int64_t stride)
+AMX_TARGET void tiles_pair_transposed(int64_t k, int64_t n, const Bf16 *B, int64_t ldb, Bf16 *panels, int64_t stride)
 {
     for (int64_t j = 0; j < tiles_round(n); j += 16) {
         for (int64_t p = 0; p < k; p += 32) {
@@ -164,7 +154,7 @@ TILES_TARGET void tiles_pair_transposed(int64_t k, int64_t n, const Bf16 *B, int
     }
 }
 
-TILES_TARGET void tiles_transpose(int64_t k, int64_t m, const Bf16 *X, int64_t ldx, Bf16 *out, int64_t ldo)
+AMX_TARGET void tiles_transpose(int64_t k, int64_t m, const Bf16 *X, int64_t ldx, Bf16 *out, int64_t ldo)
 {
     const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
     const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
@@ -187,13 +177,13 @@ TILES_TARGET void tiles_transpose(int64_t k, int64_t m, const Bf16 *X, int64_t l
     }
 }
 
-TILES_INLINE void square_16(const float *x, int64_t ldx, __m512i y[16])
+AMX_INLINE void square_16(const float *x, int64_t ldx, __m512i y[16])
 {
     for (int i = 0; i < 16; i++) y[i] = _mm512_loadu_si512(x + i * ldx);
     transpose_16(y);
 }
 
-TILES_TARGET void tiles_transpose_f32(int64_t m, int64_t n, const float *x, int64_t ldx, float *out, int64_t ldo)
+AMX_TARGET void tiles_transpose_f32(int64_t m, int64_t n, const float *x, int64_t ldx, float *out, int64_t ldo)
 {
     for (int64_t i = 0; i < m; i += 16) {
         for (int64_t j = 0; j < n; j += 16) {
@@ -206,7 +196,7 @@ TILES_TARGET void tiles_transpose_f32(int64_t m, int64_t n, const float *x, int6
 
 /* --- slices ---------------------------------------------------------------------------------------------------- */
 
-TILES_TARGET void tiles_slices(int64_t m, int64_t k, const float *x, int64_t ldx, Bf16 *out, int64_t height)
+AMX_TARGET void tiles_slices(int64_t m, int64_t k, const float *x, int64_t ldx, Bf16 *out, int64_t height)
 {
     for (int64_t i = 0; i < m; i++, x += ldx, out += 32)
         for (int64_t p = 0; p < k; p += 32) _mm512_storeu_si512(out + p * height, round_32(x + p, 32));
@@ -227,7 +217,7 @@ void tiles_slices_transpose(int64_t k, int64_t m, const Bf16 *X, int64_t height,
 /* --- products -------------------------------------------------------------------------------------------------- */
 
 /* Eight tiles of 16 rows of 64 bytes. */
-TILES_INLINE void configure(void)
+AMX_INLINE void configure(void)
 {
     static const struct {
         uint8_t palette, start, reserved[14];
@@ -239,12 +229,12 @@ TILES_INLINE void configure(void)
 
 static _Thread_local int n_open;
 
-TILES_TARGET void tiles_open(void)
+AMX_TARGET void tiles_open(void)
 {
     if (n_open++ == 0) configure();
 }
 
-TILES_TARGET void tiles_close(void)
+AMX_TARGET void tiles_close(void)
 {
     REQUIRE(n_open > 0, "tiles_close without tiles_open");
     if (--n_open == 0) _tile_release();
@@ -253,49 +243,14 @@ TILES_TARGET void tiles_close(void)
 /* A left factor: elements between its rows, and between its steps. */
 typedef struct Left { const Bf16 *a; int64_t row, step; } Left;
 
-/* Tiles 0 to 3 += 32 rows of A times a panel. */
-TILES_INLINE void steps(int64_t n, const Bf16 *a, int64_t row, int64_t step, const Bf16 *b)
-{
-    for (int64_t s = 0; s < n; s++, a += step, b += 2 * TILES_TILE) {
-        _tile_loadd(4, a, row * 2);
-        _tile_loadd(6, b, 64);
-        _tile_loadd(5, a + 16 * row, row * 2);
-        _tile_loadd(7, b + TILES_TILE, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
-    }
-}
-
-TILES_INLINE void begin_square(bool add, const float *C, int64_t ldc)
+/* The square as it is at C, or zero. */
+AMX_INLINE void begin_square(bool add, const float *C, int64_t ldc)
 {
     if (add) {
-        _tile_loadd(0, C, ldc * 4);
-        _tile_loadd(1, C + 16, ldc * 4);
-        _tile_loadd(2, C + 16 * ldc, ldc * 4);
-        _tile_loadd(3, C + 16 * ldc + 16, ldc * 4);
+        amx_load(C, ldc, false);
     } else {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
+        amx_zero();
     }
-}
-
-TILES_INLINE void end_square(float *C, int64_t ldc)
-{
-    _tile_stored(0, C, ldc * 4);
-    _tile_stored(1, C + 16, ldc * 4);
-    _tile_stored(2, C + 16 * ldc, ldc * 4);
-    _tile_stored(3, C + 16 * ldc + 16, ldc * 4);
-}
-
-/* A share of the next panel on its way to the cache while this one is used. */
-TILES_INLINE void fetch_ahead(const Bf16 *panel, int64_t elements, int64_t part, int64_t parts)
-{
-    const int64_t lines = elements / 32, end = lines * (part + 1) / parts;
-    for (int64_t i = lines * part / parts; i < end; i++) _mm_prefetch((const char *)(panel + i * 32), _MM_HINT_T0);
 }
 
 /* Rows of A that stay in L2 while the panels pass by. */
@@ -307,38 +262,38 @@ static int64_t rows_at_a_time(int64_t k)
 }
 
 /* Every square of C goes to KEEP; i and j are its first row and column. */
-#define PRODUCT(BEGIN, KEEP)                                                                                                    \
-    const int64_t n_steps = tiles_round(k) / 32, chunk = rows_at_a_time(k);                                                     \
-    tiles_open();                                                                                                               \
-    for (int64_t i0 = 0; i0 < m; i0 += chunk) {                                                                                 \
-        const int64_t i1 = m < i0 + chunk ? m : i0 + chunk;                                                                     \
-        const Bf16 *b = panels;                                                                                                 \
-        for (int64_t j = 0; j < n; j += 32, b += stride) {                                                                      \
-            for (int64_t i = i0; i < i1; i += 32) {                                                                             \
-                if (j + 32 < n && i1 - i0 > 32) fetch_ahead(b + stride, n_steps * 1024, (i - i0) / 32, (i1 - i0 + 31) / 32);    \
-                BEGIN;                                                                                                          \
-                steps(n_steps, A.a + i * A.row, A.row, A.step, b);                                                              \
-                KEEP;                                                                                                           \
-            }                                                                                                                   \
-        }                                                                                                                       \
-    }                                                                                                                           \
+#define PRODUCT(BEGIN, KEEP)                                                                                                     \
+    const int64_t n_steps = tiles_round(k) / 32, chunk = rows_at_a_time(k);                                                      \
+    tiles_open();                                                                                                                \
+    for (int64_t i0 = 0; i0 < m; i0 += chunk) {                                                                                  \
+        const int64_t i1 = m < i0 + chunk ? m : i0 + chunk;                                                                      \
+        const Bf16 *b = panels;                                                                                                  \
+        for (int64_t j = 0; j < n; j += 32, b += stride) {                                                                       \
+            for (int64_t i = i0; i < i1; i += 32) {                                                                              \
+                if (j + 32 < n && i1 - i0 > 32) amx_fetch_ahead(b + stride, n_steps * 1024, (i - i0) / 32, (i1 - i0 + 31) / 32); \
+                BEGIN;                                                                                                           \
+                amx_square(n_steps, A.a + i * A.row, A.row, A.step, b, false);                                                   \
+                KEEP;                                                                                                            \
+            }                                                                                                                    \
+        }                                                                                                                        \
+    }                                                                                                                            \
     tiles_close();
 
-TILES_TARGET static void product(int64_t m, int64_t n, int64_t k, Left A, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc)
+AMX_TARGET static void product(int64_t m, int64_t n, int64_t k, Left A, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc)
 {
-    PRODUCT(begin_square(add, C + i * ldc + j, ldc), end_square(C + i * ldc + j, ldc))
+    PRODUCT(begin_square(add, C + i * ldc + j, ldc), amx_store(C + i * ldc + j, ldc, false))
 }
 
-TILES_TARGET static void product_each(int64_t m, int64_t n, int64_t k, Left A, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg)
+AMX_TARGET static void product_each(int64_t m, int64_t n, int64_t k, Left A, const Bf16 *panels, int64_t stride, TilesKeep *keep, void *arg)
 {
     _Alignas(64) float c[2][TILES_SQUARE]; /* in turns: the tiles of the next one are on their way while keep reads */
     int turn = 0;
-    PRODUCT(begin_square(false, NULL, 0), (end_square(c[turn], 32), keep(arg, i, j, c[turn]), turn ^= 1))
+    PRODUCT(begin_square(false, NULL, 0), (amx_store(c[turn], 32, false), keep(arg, i, j, c[turn]), turn ^= 1))
 }
 
-TILES_TARGET static void product_blocks(int64_t m, int64_t n, int64_t k, Left A, const Bf16 *panels, int64_t stride, bool add, float *blocks, int64_t columns)
+AMX_TARGET static void product_blocks(int64_t m, int64_t n, int64_t k, Left A, const Bf16 *panels, int64_t stride, bool add, float *blocks, int64_t columns)
 {
-    PRODUCT(begin_square(add, blocks + (i / 32 * columns + j / 32) * TILES_SQUARE, 32), end_square(blocks + (i / 32 * columns + j / 32) * TILES_SQUARE, 32))
+    PRODUCT(begin_square(add, blocks + (i / 32 * columns + j / 32) * TILES_SQUARE, 32), amx_store(blocks + (i / 32 * columns + j / 32) * TILES_SQUARE, 32, false))
 }
 
 void tiles_product(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t lda, const Bf16 *panels, int64_t stride, bool add, float *C, int64_t ldc)
@@ -367,7 +322,7 @@ void tiles_slices_blocks(int64_t m, int64_t n, int64_t k, const Bf16 *A, int64_t
 }
 
 /* y (h,w) += the square of 16 x 16 at c, or += its transpose; rows and columns past h and w are left alone. */
-TILES_INLINE void add_16(bool transposed, const float *c, int64_t h, int64_t w, float *y, int64_t ldy)
+AMX_INLINE void add_16(bool transposed, const float *c, int64_t h, int64_t w, float *y, int64_t ldy)
 {
     __m512i x[16];
     if (transposed) {
@@ -375,11 +330,11 @@ TILES_INLINE void add_16(bool transposed, const float *c, int64_t h, int64_t w, 
     } else {
         for (int q = 0; q < 16; q++) x[q] = _mm512_loadu_si512(c + q * 32);
     }
-    const __mmask16 mask = lanes(w);
+    const __mmask16 mask = lanes_of(w);
     for (int q = 0; q < 16 && q < h; q++, y += ldy) _mm512_mask_storeu_ps(y, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), (__m512)x[q]));
 }
 
-TILES_TARGET void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, int64_t columns, float *y, int64_t ldy)
+AMX_TARGET void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const float *blocks, int64_t columns, float *y, int64_t ldy)
 {
     for (int64_t i = 0; i < m; i += 16) {
         for (int64_t j = 0; j < n; j += 16) {
@@ -389,7 +344,7 @@ TILES_TARGET void tiles_blocks_add(bool transposed, int64_t m, int64_t n, const 
     }
 }
 
-TILES_TARGET void tiles_blocks_add_paired(int64_t m, int64_t n, const float *blocks, float *first, float *second, int64_t ldy)
+AMX_TARGET void tiles_blocks_add_paired(int64_t m, int64_t n, const float *blocks, float *first, float *second, int64_t ldy)
 {
     const int64_t columns = n / 16;
     for (int64_t i = 0; i < m; i += 16) {

@@ -83,14 +83,14 @@ AMX_INLINE void pass(int what, int64_t N, int64_t C, const Bf16 *table, const Bf
     const int64_t steps = tiles_round(C) / 32;
     Square waiting = {.s = NULL};
     int turn = 0;
-    amx_begin();
+    tiles_open();
     for (int64_t i = 0; i < N; i += 32) {
         for (int k = 0; k < n; k++, turn ^= 1) {
             amx_zero();
-            amx_square(steps, table + i * ld, ld, s[k].x, false);
+            amx_square(steps, table + i * ld, ld, TILES_STEP, s[k].x, false);
             if (what == ITEMS_AND_RANKS) {
-                amx_square(steps, table + i * ld, ld, s[k].rest, false);
-                amx_square(steps, rest + i * ld, ld, s[k].x, false);
+                amx_square(steps, table + i * ld, ld, TILES_STEP, s[k].rest, false);
+                amx_square(steps, rest + i * ld, ld, TILES_STEP, s[k].x, false);
             }
             if (waiting.s != NULL) look(what, &waiting, c[turn ^ 1]);
             amx_store(c[turn], 32, false);
@@ -98,7 +98,7 @@ AMX_INLINE void pass(int what, int64_t N, int64_t C, const Bf16 *table, const Bf
         }
     }
     if (waiting.s != NULL) look(what, &waiting, c[turn ^ 1]);
-    _tile_release();
+    tiles_close();
 }
 
 AMX_TARGET void topscreen_maxima(int64_t N, int64_t C, const Bf16 *table, int64_t ld, int64_t group, int n, Screen *s)
