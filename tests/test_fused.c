@@ -9,6 +9,7 @@
 #include "nn/decoder.h"
 #include "nn/decoder_fused.h"
 #include "bf16_util.h"
+#include "packed_batch.h"
 #include "suite.h"
 
 enum { MAX_T = 1900 };
@@ -24,37 +25,6 @@ static const DecoderConfig MODELS[] = {
     {300, 128, 1, 2, 1, 64, 160, 1e3, 1e-5, false, false, true},
 };
 enum { N_MODELS = sizeof MODELS / sizeof *MODELS };
-
-typedef struct Batch {
-    Packed pk;
-    int32_t *token, *target, *range;
-    real *weight, *logp;
-} Batch;
-
-/* n_ranges kinds of column ranges, none of them on a multiple of 32 */
-static Batch batch(int64_t V, int64_t T, int64_t longest, int n_ranges, uint64_t seed)
-{
-    Rng g = rng_make(seed, RNG_STAGE_TEST, RNG_SAMPLE, 0, 0);
-    const int64_t room = T + longest;
-    int32_t *offset = ARENA_NEW(arena, int32_t, room + 1), *pos = ARENA_NEW(arena, int32_t, room);
-    Batch b = {.pk = {.offset = offset, .h_offset = offset, .pos = pos}, .token = ARENA_NEW(arena, int32_t, room), .target = ARENA_NEW(arena, int32_t, room),
-               .range = ARENA_NEW(arena, int32_t, 2 * room), .weight = ARENA_NEW(arena, real, room), .logp = ARENA_NEW(arena, real, room)};
-    while (b.pk.T < T) {
-        const int64_t n = 1 + (int64_t)rng_below(&g, (uint64_t)longest);
-        for (int64_t i = 0; i < n; i++, b.pk.T++) {
-            const int32_t lo = 3 + (int32_t)rng_below(&g, (uint64_t)n_ranges) % 60, width = 7 + lo % 20;
-            pos[b.pk.T] = (int32_t)i;
-            b.token[b.pk.T] = (int32_t)rng_below(&g, (uint64_t)V);
-            b.range[2 * b.pk.T] = lo;
-            b.range[2 * b.pk.T + 1] = lo + width;
-            b.target[b.pk.T] = rng_below(&g, 4) == 0 ? TARGET_IGNORED : lo + (int32_t)rng_below(&g, (uint64_t)width);
-            b.weight[b.pk.T] = (real)(0.5 + rng_uniform(&g)) / (real)T;
-        }
-        offset[++b.pk.B] = (int32_t)b.pk.T;
-        if (n > b.pk.max_len) b.pk.max_len = n;
-    }
-    return b;
-}
 
 static Decoder *model(Backend *be, const DecoderConfig *c)
 {
@@ -99,7 +69,7 @@ static void compare(Backend *be, Backend *plain_be, const DecoderConfig *c)
     real *first = ARENA_NEW(arena, real, count);
     for (int i = 0; i < N_SHAPES; i++) {
         const Shape *s = &SHAPES[i];
-        Batch b = batch(c->V, s->T, s->longest, s->n_ranges, (uint64_t)i + 1);
+        Batch b = packed_batch(arena, c->V, s->T, s->longest, s->n_ranges, (uint64_t)i + 1);
         const Dropout drop = {.p = s->p, .key = 3, .call = 7};
         char what[100];
         snprintf(what, sizeof what, "width %lld, %d threads, %lld tokens", (long long)c->C, be->threads, (long long)b.pk.T);
@@ -139,7 +109,7 @@ START_TEST(gradients_add_up)
     if (be == NULL) return;
     Decoder *d = model(be, &MODELS[0]);
     const int64_t count = decoder_params(d)->count;
-    Batch whole = batch(90, 700, 60, 2, 5);
+    Batch whole = packed_batch(arena, 90, 700, 60, 2, 5);
     step(d, &whole, (Dropout){0}, true);
     real *once = ARENA_NEW(arena, real, count);
     memcpy(once, decoder_params(d)->grad, (size_t)count * sizeof(real));
@@ -163,7 +133,7 @@ START_TEST(comparison_notices)
 {
     Backend *be = backend_cpu(1);
     Decoder *a = model(be, &MODELS[0]), *b = model(be, &MODELS[0]);
-    Batch x = batch(90, 300, 40, 2, 6);
+    Batch x = packed_batch(arena, 90, 300, 40, 2, 6);
     step(a, &x, (Dropout){0}, true);
     step(b, &x, (Dropout){0}, false); /* another softmax */
     const Params *p = decoder_params(a), *q = decoder_params(b);

@@ -8,7 +8,9 @@
 #include "nn/adamw.h"
 #include "nn/decoder.h"
 #include "bf16_util.h"
+#include "packed_batch.h"
 #include "suite.h"
+#include "tensor/backend_cpu_internal.h"
 #include "tensor/backend_profile.h"
 
 enum { V = 90, MAX_T = 1400 };
@@ -19,35 +21,9 @@ static void teardown(void) { arena_destroy(arena); }
 
 static const DecoderConfig MODEL = {V, 24, 2, 4, 2, 6, 33, 1e4, 1e-6, false, true, true};
 
-typedef struct Batch {
-    Packed pk;
-    int32_t *token, *target, *range;
-    real *weight, *logp;
-} Batch;
-
-/* Sequences of 1 to `longest` tokens, T or a little more in all. */
 static Batch batch(int64_t T, int64_t longest, uint64_t seed)
 {
-    Rng g = rng_make(seed, RNG_STAGE_TEST, RNG_SAMPLE, 0, 0);
-    const int64_t room = T + longest;
-    int32_t *offset = ARENA_NEW(arena, int32_t, room + 1), *pos = ARENA_NEW(arena, int32_t, room);
-    Batch b = {.pk = {.offset = offset, .h_offset = offset, .pos = pos}, .token = ARENA_NEW(arena, int32_t, room), .target = ARENA_NEW(arena, int32_t, room),
-               .range = ARENA_NEW(arena, int32_t, 2 * room), .weight = ARENA_NEW(arena, real, room), .logp = ARENA_NEW(arena, real, room)};
-    while (b.pk.T < T) {
-        const int64_t n = 1 + (int64_t)rng_below(&g, (uint64_t)longest);
-        for (int64_t i = 0; i < n; i++, b.pk.T++) {
-            const int32_t lo = rng_below(&g, 2) == 0 ? 0 : 40;
-            pos[b.pk.T] = (int32_t)i;
-            b.token[b.pk.T] = (int32_t)rng_below(&g, V);
-            b.range[2 * b.pk.T] = lo;
-            b.range[2 * b.pk.T + 1] = lo + 40;
-            b.target[b.pk.T] = rng_below(&g, 3) == 0 ? TARGET_IGNORED : lo + (int32_t)rng_below(&g, 40);
-            b.weight[b.pk.T] = (real)(0.5 + rng_uniform(&g)) / (real)T;
-        }
-        offset[++b.pk.B] = (int32_t)b.pk.T;
-        if (n > b.pk.max_len) b.pk.max_len = n;
-    }
-    return b;
+    return packed_batch(arena, V, T, longest, 2, seed);
 }
 
 static Decoder *model(Backend *be, double sd)
@@ -152,22 +128,38 @@ static void bf16_case(Backend *be, Backend *ref, int t, int64_t m, int64_t n, in
     arena_release(arena, mark);
 }
 
-START_TEST(bf16_products)
+/* The products of processors with AVX512-BF16 and no tile registers, which a backend on a processor with both does not use. */
+static void gemm_without_tiles(Backend *be, bool ta, bool tb, int64_t m, int64_t n, int64_t k, real alpha, const real *A, int64_t lda, const real *B, int64_t ldb,
+                               real beta, real *C, int64_t ldc)
+{
+    (void)be;
+    cpu_bf16_gemm(ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc, ARENA_NEW(arena, real, cpu_bf16_scratch(n, k)));
+}
+
+static void bf16_cases(Backend *be, Backend *ref)
 {
     static const int64_t S[] = {1, 2, 7, 12, 33, 130};
-    Backend *ref = backend_ref();
+    for (int t = 0; t < 4; t++) {
+        for (int i = 0; i < 6 * 6 * 6; i++) bf16_case(be, ref, t, S[i % 6], S[i / 6 % 6], S[i / 36], 1, 0);
+        bf16_case(be, ref, t, 37, 65, 33, (real)-0.7, 1);
+        bf16_case(be, ref, t, 64, 600, 70, 1, (real)0.3); /* more than one block each way */
+        bf16_case(be, ref, t, 300, 40, 64, (real)1.5, (real)-0.5);
+        bf16_case(be, ref, t, 30, 40, 2051, 1, 1);
+    }
+}
+
+START_TEST(bf16_products)
+{
+    Backend *ref = backend_ref(), *plain = backend_cpu(1);
     for (int threads = 1; threads <= 2; threads++) {
         Backend *be = bf16_backend(threads, false);
         if (be == NULL) break;
-        for (int t = 0; t < 4; t++) {
-            for (int i = 0; i < 6 * 6 * 6; i++) bf16_case(be, ref, t, S[i % 6], S[i / 6 % 6], S[i / 36], 1, 0);
-            bf16_case(be, ref, t, 37, 65, 33, (real)-0.7, 1);
-            bf16_case(be, ref, t, 64, 600, 70, 1, (real)0.3); /* more than one block each way */
-            bf16_case(be, ref, t, 300, 40, 64, (real)1.5, (real)-0.5);
-            bf16_case(be, ref, t, 30, 40, 2051, 1, 1);
-        }
+        bf16_cases(be, ref);
         be->destroy(be);
     }
+    plain->gemm = gemm_without_tiles;
+    if (cpu_bf16_available()) bf16_cases(plain, ref);
+    plain->destroy(plain);
     ref->destroy(ref);
 }
 END_TEST

@@ -3,13 +3,6 @@
 
 #include "eval/sections.h"
 
-static void number_cell(Table *t, const cJSON *tree, const char *dotted)
-{
-    double value;
-    if (results_number(tree, dotted, &value)) table_number(t, value);
-    else table_none(t);
-}
-
 /* ------------------------------------------------------------------ data */
 
 static Status statistics_row(Table *t, Results *r, const SetResults *s)
@@ -21,7 +14,7 @@ static Status statistics_row(Table *t, Results *r, const SetResults *s)
     table_text(t, s->label);
     table_text(t, s->simulated ? "simulated" : "real");
     static const char *const counts[] = {"counts.users", "counts.items", "counts.interactions", "counts.train_sequences", "counts.valid_rows", "counts.test_rows"};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) number_cell(t, meta, counts[i]);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) section_number(t, meta, counts[i]);
     const bool known = results_number(meta, "counts.users", &users) && results_number(meta, "counts.interactions", &events) && users > 0;
     if (known) {
         table_number(t, events / users);
@@ -30,7 +23,7 @@ static Status statistics_row(Table *t, Results *r, const SetResults *s)
         table_none(t);
         table_none(t);
     }
-    number_cell(t, meta, "max_history");
+    section_number(t, meta, "max_history");
     table_text(t, s->protocol);
     double met;
     if (results_number(meta, "expected.met", &met)) table_text(t, met > 0 ? "met" : "NOT MET");
@@ -62,7 +55,7 @@ static Status text_row(Table *t, Results *r, const SetResults *s)
         return OK;
     }
     table_number(t, answered);
-    number_cell(t, embed, "items_with.interests");
+    section_number(t, embed, "items_with.interests");
     table_number(t, (double)s->N - answered);
     return OK;
 }
@@ -84,7 +77,7 @@ static Status filter_table(Results *r, const char *out)
             table_row(t);
             table_text(t, r->set[k].id);
             table_text(t, cJSON_IsString(name) ? name->valuestring : "?");
-            for (int i = 0; i < 3; i++) number_cell(t, s, counts[i]);
+            for (int i = 0; i < 3; i++) section_number(t, s, counts[i]);
         }
     }
     return table_write_files(t, out);

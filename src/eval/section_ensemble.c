@@ -5,13 +5,6 @@
 
 /* ------------------------------------------------------------------ members */
 
-static void number_cell(Table *t, const cJSON *tree, const char *dotted)
-{
-    double value;
-    if (results_number(tree, dotted, &value)) table_number(t, value);
-    else table_none(t);
-}
-
 /* coverage.json of 03_mine; what the numbers mean: llm/members.h. */
 static const struct { const char *header, *path; ColumnKind kind; int decimals; } MEMBER[] = {
     {"Items", "items", COLUMN_COUNT, 0}, {"Missing", "missing", COLUMN_COUNT, 0}, {"Malformed", "malformed", COLUMN_COUNT, 0}, {"Coverage", "coverage", COLUMN_PERCENT, 1},
@@ -50,7 +43,7 @@ static void member_rows(Table *t, const cJSON *coverage, Seen *seen, Arena *aren
         if (!first_time(seen, member_name(m))) continue;
         table_row(t);
         table_text(t, is_rules(m) ? arena_printf(arena, "%s (rules, no language model)", member_name(m)) : member_name(m));
-        for (int i = 0; i < N_MEMBER; i++) number_cell(t, m, MEMBER[i].path);
+        for (int i = 0; i < N_MEMBER; i++) section_number(t, m, MEMBER[i].path);
     }
 }
 

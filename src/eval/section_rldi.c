@@ -7,11 +7,6 @@
 enum { MAX_SHOWN_BINS = 50, N_SUBSET = 4 };
 static const char *const SUBSET[N_SUBSET] = {"all", "mined", "swapped", "generic"};
 
-static const char *set_name(const SetResults *s, Arena *arena)
-{
-    return strstr(s->label, "simulated") != NULL || !s->simulated ? s->label : arena_printf(arena, "%s (simulated)", s->label);
-}
-
 /* classifier.json of the set, NULL where it has no classifier. */
 static Status classifier_of(Results *r, const SetResults *s, const cJSON **tree)
 {
@@ -34,13 +29,6 @@ static const char *predictor_label(const char *key)
 
 /* ------------------------------------------------------------------ overview */
 
-static void number_cell(Table *t, const cJSON *tree, const char *dotted)
-{
-    double value;
-    if (results_number(tree, dotted, &value)) table_number(t, value);
-    else table_none(t);
-}
-
 static const struct { const char *header, *path; ColumnKind kind; int decimals; } OVERVIEW[] = {
     {"Judged", "judged", COLUMN_COUNT, 0}, {"Held out", "held_out_rows", COLUMN_COUNT, 0}, {"Positive share", "base_rate", COLUMN_PERCENT, 1},
     {"Accuracy", "accuracy", COLUMN_NUMBER, 3}, {"AUC", "auc", COLUMN_NUMBER, 3}, {"F1", "f1", COLUMN_NUMBER, 3},
@@ -58,8 +46,8 @@ static Status overview(Doc *d, Results *r)
         TRY(classifier_of(r, &r->set[k], &tree));
         if (tree == NULL) continue;
         table_row(t);
-        table_text(t, set_name(&r->set[k], d->arena));
-        for (int i = 0; i < N_OVERVIEW; i++) number_cell(t, tree, OVERVIEW[i].path);
+        table_text(t, section_set_name(&r->set[k], d->arena));
+        for (int i = 0; i < N_OVERVIEW; i++) section_number(t, tree, OVERVIEW[i].path);
     }
     table_note(t, "Judged rows are mined interests and planted negatives (an interest of another item, an empty phrase); the planted ones are easy, so the AUC among mined ones alone "
                "stands beside. AUC by confidence: the answering model's own confidence as the score. Labels were given by the model that mined, not by people.");
@@ -137,7 +125,7 @@ static Status figures_table(Doc *d, Results *r)
         TRY(classifier_of(r, &r->set[k], &tree));
         if (member(tree, "classifier_minus") == NULL) continue;
         (void)results_number(tree, "resamples", &resamples);
-        table_group(t, set_name(&r->set[k], d->arena));
+        table_group(t, section_set_name(&r->set[k], d->arena));
         for (int s = 0; s < N_SUBSET; s++) figure_rows(t, tree, SUBSET[s], d->arena);
     }
     table_note(t, "Intervals: bootstrap over items, %s resamples; the rows of an item stay together. They speak of other items, not of other training rows. A figure that the rows do "
@@ -160,7 +148,7 @@ static Status versus_table(Doc *d, Results *r)
         TRY(classifier_of(r, &r->set[k], &tree));
         const cJSON *minus = member(tree, "classifier_minus");
         if (minus == NULL) continue;
-        table_group(t, set_name(&r->set[k], d->arena));
+        table_group(t, section_set_name(&r->set[k], d->arena));
         for (const cJSON *p = minus->child; p != NULL; p = p->next)
             for (int s = 0; s < 2; s++) {
                 table_row(t);
@@ -189,13 +177,13 @@ static Status rivals_table(Doc *d, Results *r)
         TRY(classifier_of(r, &r->set[k], &tree));
         const cJSON *selection = member(tree, "selection"), *kept = member(selection, "kept");
         if (!cJSON_IsString(kept)) continue;
-        table_group(t, set_name(&r->set[k], d->arena));
+        table_group(t, section_set_name(&r->set[k], d->arena));
         for (const cJSON *m = selection->child; m != NULL; m = m->next) {
             if (!cJSON_IsObject(m)) continue;
             table_row(t);
             table_text(t, predictor_label(m->string));
-            number_cell(t, m, member(m, "rounds") != NULL ? "rounds" : "lambda");
-            number_cell(t, m, "fold_log_loss");
+            section_number(t, m, member(m, "rounds") != NULL ? "rounds" : "lambda");
+            section_number(t, m, "fold_log_loss");
             estimate_cell(t, difference_at(m, "minus_logistic", d->arena));
             table_text(t, strcmp(m->string, kept->valuestring) == 0 ? "yes" : "");
         }
@@ -238,7 +226,7 @@ static Status calibration_table(Doc *d, Results *r)
         TRY(classifier_of(r, &r->set[k], &tree));
         for (int s = 0, first = 1; s < 2; s++) {
             if (!bins_of(tree, "classifier", SUBSET[s], &b, &error)) continue;
-            if (first) table_group(t, set_name(&r->set[k], d->arena));
+            if (first) table_group(t, section_set_name(&r->set[k], d->arena));
             first = 0;
             for (int64_t i = 0; i < b.n; i++) {
                 table_row(t);
@@ -267,7 +255,7 @@ static Status plots(Doc *d, const SetResults *s, const cJSON *tree, const Report
 {
     static const double ends[] = {0, 1};
     static const struct { const char *key; uint32_t color; } shown[] = {{"classifier", PLOT_GREEN}, {"confidence_only", PLOT_ORANGE}, {"all_positive", PLOT_GREY}};
-    Plot *plot = plot_create(d->arena, arena_printf(d->arena, "calibration_%s", s->id), arena_printf(d->arena, "%s: calibration on held-out judged interests (in the key: expected calibration error)", set_name(s, d->arena)), 2);
+    Plot *plot = plot_create(d->arena, arena_printf(d->arena, "calibration_%s", s->id), arena_printf(d->arena, "%s: calibration on held-out judged interests (in the key: expected calibration error)", section_set_name(s, d->arena)), 2);
     for (int k = 0; k < 2; k++) {
         Panel *panel = plot_panel(plot, d->arena, PANEL_LINES, k == 0 ? "all judged interests" : "mined interests alone", "probability that is said (mean of the bin)", "share judged 1");
         add_series(panel, tree, "classifier", SUBSET[k], PLOT_GREEN, d->arena);
@@ -275,7 +263,7 @@ static Status plots(Doc *d, const SetResults *s, const cJSON *tree, const Report
         if (panel->n_series > 0) (void)panel_line(panel, (Series){.label = "", .color = PLOT_GREY, .dashed = true, .n = 2, .x = ends, .y = ends});
     }
     TRY(doc_plot(d, plot, o->out));
-    Plot *bars = plot_create(d->arena, arena_printf(d->arena, "rldi_%s", s->id), arena_printf(d->arena, "%s: accuracy on held-out judged interests", set_name(s, d->arena)), 1);
+    Plot *bars = plot_create(d->arena, arena_printf(d->arena, "rldi_%s", s->id), arena_printf(d->arena, "%s: accuracy on held-out judged interests", section_set_name(s, d->arena)), 1);
     Panel *panel = plot_panel(bars, d->arena, PANEL_BARS, "", "accuracy (whisker: 95 % interval over items)", "");
     for (int k = 0; k < N_SUBSET; k++)
         for (size_t p = 0; p < sizeof shown / sizeof *shown; p++) {
@@ -336,7 +324,7 @@ static void say(Doc *d, const SetResults *s, const cJSON *tree)
     Arena *a = d->arena;
     (void)results_number(tree, "held_out_rows", &rows);
     (void)results_number(tree, "held_out_items", &items);
-    const char *name = set_name(s, a), *mined = calibration_text(tree, "mined", a);
+    const char *name = section_set_name(s, a), *mined = calibration_text(tree, "mined", a);
     doc_say(d, "%s, RLDI on %.0f held-out judged interests of %.0f items, planted negatives among them:%s%s", name, rows, items, against(tree, "confidence_only", "all", 1, a), against(tree, "all_positive", "all", 0, a));
     doc_say(d, "%s, mined interests alone:%s%s", name, against(tree, "confidence_only", "mined", 1, a), against(tree, "all_positive", "mined", 0, a));
     doc_say(d, "%s, calibration: %s%s%s.", name, calibration_text(tree, "all", a), mined[0] != '\0' ? "; among mined interests alone " : "", mined);

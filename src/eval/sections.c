@@ -3,10 +3,21 @@
 
 #include <string.h>
 
+const char *section_set_name(const SetResults *s, Arena *arena)
+{
+    return strstr(s->label, "simulated") != NULL || !s->simulated ? s->label : arena_printf(arena, "%s (simulated)", s->label);
+}
+
+void section_number(Table *t, const cJSON *tree, const char *dotted)
+{
+    double value;
+    if (results_number(tree, dotted, &value)) table_number(t, value);
+    else table_none(t);
+}
+
 const char *section_set_heading(const SetResults *s, Arena *arena)
 {
-    const bool said = strstr(s->label, "simulated") != NULL || !s->simulated;
-    return arena_printf(arena, "%s%s — %s test rows, %s items, %s", s->label, said ? "" : " (simulated)", table_count(s->n_test, arena), table_count(s->N, arena), s->protocol);
+    return arena_printf(arena, "%s — %s test rows, %s items, %s", section_set_name(s, arena), table_count(s->n_test, arena), table_count(s->N, arena), s->protocol);
 }
 
 uint32_t section_color(const MethodResults *m)

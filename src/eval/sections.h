@@ -38,6 +38,8 @@ Status section_published(Doc *doc, Results *r, const ReportOptions *o);
 Status section_curves(Doc *doc, Results *r, const ReportOptions *o);
 
 /* Shared by the sections. */
+const char *section_set_name(const SetResults *s, Arena *arena);       /* its label; "(simulated)" is added where it does not say so */
+void section_number(Table *t, const cJSON *tree, const char *dotted);  /* a cell: the number at a dotted path of a document, or none */
 const char *section_set_heading(const SetResults *s, Arena *arena);    /* "Beauty (simulated) — 2,000 test rows, 480 items, leave-last-out" */
 uint32_t section_color(const MethodResults *m);                       /* one colour a role, the same in every plot */
 /* section_order -- methods in table order: baselines, variants, full, external, oracle; out (n_methods); main or ablation members only. Returns how many. */

@@ -7,58 +7,30 @@
  *
  * Deviations from the paper: none.
  */
-#include <immintrin.h>
 #include <string.h>
 
 #include "tensor/backend_cpu_internal.h"
-
-#define BF16_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
-#define BF16_INLINE BF16_TARGET static inline __attribute__((always_inline))
+#include "tensor/lanes_x86.h"
 
 enum { ROWS = 12, COLS = 32, LANES = 16, KC = 1024 /* even */, NC = 512, MC = 240, PAD = 16 };
 
 bool cpu_bf16_available(void)
 {
-    __builtin_cpu_init();
-    return sizeof(real) == sizeof(float) && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    return sizeof(real) == sizeof(float) && lanes_available();
 }
 
 /* --- packing --------------------------------------------------------------------------------------------------- */
 
-BF16_INLINE __mmask16 lanes_mask(int64_t n)
-{
-    if (n <= 0) return 0;
-    return (__mmask16)(n >= LANES ? 0xffffu : (1u << n) - 1);
-}
-
-/* Sixteen pairs: two neighbours in a row of n left. */
-BF16_INLINE __m512i pairs_of_row(const float *x, int64_t n)
-{
-    const __m512 low = _mm512_maskz_loadu_ps(lanes_mask(n), x), high = _mm512_maskz_loadu_ps(lanes_mask(n - LANES), x + LANES);
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
-
-/* Sixteen pairs: the same column of two rows; second NULL: zero. n columns are left. */
-BF16_INLINE __m512i pairs_of_rows(const float *first, const float *second, __mmask16 mask)
-{
-    const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2,
-                                                17, 1, 16, 0);
-    const __m512 low = _mm512_maskz_loadu_ps(mask, first);
-    const __m512 high = second != NULL ? _mm512_maskz_loadu_ps(mask, second) : _mm512_setzero_ps();
-    return _mm512_permutexvar_epi16(interleave, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-}
-
 /* Rows of op(A) = A, `stride` pairs apart. */
-BF16_TARGET static void pack_a_rows(int64_t mc, int64_t kc, const float *A, int64_t lda, int64_t stride, uint32_t *out)
+LANES_TARGET static void pack_a_rows(int64_t mc, int64_t kc, const float *A, int64_t lda, int64_t stride, uint32_t *out)
 {
     for (int64_t i = 0; i < mc; i++, A += lda, out += stride) {
-        for (int64_t p = 0; p < kc; p += 2 * LANES) _mm512_storeu_si512(out + p / 2, pairs_of_row(A + p, kc - p));
+        for (int64_t p = 0; p < kc; p += 2 * LANES) _mm512_storeu_si512(out + p / 2, lanes_round_32(A + p, kc - p));
     }
 }
 
 /* op(A) = A^T: panels of ROWS rows, each (pairs,ROWS). */
-BF16_TARGET static void pack_a_columns(int64_t mc, int64_t kc, const float *A, int64_t lda, uint32_t *out)
+LANES_TARGET static void pack_a_columns(int64_t mc, int64_t kc, const float *A, int64_t lda, uint32_t *out)
 {
     enum { AHEAD = 8 };
     const int64_t pairs = (kc + 1) / 2;
@@ -70,58 +42,32 @@ BF16_TARGET static void pack_a_columns(int64_t mc, int64_t kc, const float *A, i
             if (second != NULL) _mm_prefetch((const char *)(ahead + lda + i), _MM_HINT_T0);
         }
         for (int64_t i = 0; i < mc; i += ROWS) {
-            const __mmask16 mask = lanes_mask(mc - i < ROWS ? mc - i : ROWS);
-            _mm512_mask_storeu_epi32(out + i * pairs + p * ROWS, (__mmask16)0x0fff, pairs_of_rows(first + i, second != NULL ? second + i : NULL, mask));
+            const __mmask16 mask = lanes_of(mc - i < ROWS ? mc - i : ROWS);
+            _mm512_mask_storeu_epi32(out + i * pairs + p * ROWS, (__mmask16)0x0fff, lanes_pair_16(first + i, second != NULL ? second + i : NULL, mask));
         }
-    }
-}
-
-/* x[i] holds row i of a 16 x 16 square of 32-bit words on entry, column i on return. */
-BF16_INLINE void transpose_16(__m512i x[LANES])
-{
-    __m512i y[LANES];
-    for (int i = 0; i < LANES; i += 2) {
-        y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
-        y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
-    }
-    for (int i = 0; i < LANES; i += 4) {
-        x[i] = _mm512_unpacklo_epi64(y[i], y[i + 2]);
-        x[i + 1] = _mm512_unpackhi_epi64(y[i], y[i + 2]);
-        x[i + 2] = _mm512_unpacklo_epi64(y[i + 1], y[i + 3]);
-        x[i + 3] = _mm512_unpackhi_epi64(y[i + 1], y[i + 3]);
-    }
-    for (int i = 0; i < LANES; i += 8) {
-        for (int j = 0; j < 4; j++) {
-            y[i + j] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0x88);
-            y[i + j + 4] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0xdd);
-        }
-    }
-    for (int j = 0; j < 8; j++) {
-        x[j] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0x88);
-        x[j + 8] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0xdd);
     }
 }
 
 /* One panel of op(B) = B: w <= COLS columns. */
-BF16_TARGET static void pack_b_rows(int64_t kc, int64_t w, const float *B, int64_t ldb, uint32_t *out)
+LANES_TARGET static void pack_b_rows(int64_t kc, int64_t w, const float *B, int64_t ldb, uint32_t *out)
 {
     for (int64_t p = 0; p < kc; p += 2, out += COLS) {
         const float *first = B + p * ldb, *second = p + 1 < kc ? first + ldb : NULL;
         for (int half = 0; half < COLS; half += LANES) {
-            _mm512_storeu_si512(out + half, pairs_of_rows(first + half, second != NULL ? second + half : NULL, lanes_mask(w - half)));
+            _mm512_storeu_si512(out + half, lanes_pair_16(first + half, second != NULL ? second + half : NULL, lanes_of(w - half)));
         }
     }
 }
 
 /* One panel of op(B) = B^T: w <= COLS rows of B. */
-BF16_TARGET static void pack_b_columns(int64_t kc, int64_t w, const float *B, int64_t ldb, uint32_t *out)
+LANES_TARGET static void pack_b_columns(int64_t kc, int64_t w, const float *B, int64_t ldb, uint32_t *out)
 {
     const int64_t pairs = (kc + 1) / 2;
     for (int64_t half = 0; half < COLS; half += LANES) {
         for (int64_t p = 0; p < kc; p += 2 * LANES) {
             __m512i x[LANES];
-            for (int j = 0; j < LANES; j++) x[j] = half + j < w ? pairs_of_row(B + (half + j) * ldb + p, kc - p) : _mm512_setzero_si512();
-            transpose_16(x);
+            for (int j = 0; j < LANES; j++) x[j] = half + j < w ? lanes_round_32(B + (half + j) * ldb + p, kc - p) : _mm512_setzero_si512();
+            lanes_transpose_16(x);
             const int64_t left = pairs - p / 2 < LANES ? pairs - p / 2 : LANES;
             for (int64_t j = 0; j < left; j++) _mm512_storeu_si512(out + (p / 2 + j) * COLS + half, x[j]);
         }
@@ -144,7 +90,7 @@ BF16_TARGET static void pack_b_columns(int64_t kc, int64_t w, const float *B, in
         put(C + (i) * ldc + LANES, c##i##r, alpha, beta, rmask);                   \
     }
 
-BF16_INLINE void put(float *c, __m512 sum, __m512 alpha, float beta, __mmask16 mask)
+LANES_INLINE void put(float *c, __m512 sum, __m512 alpha, float beta, __mmask16 mask)
 {
     sum = _mm512_mul_ps(sum, alpha);
     if (beta != 0) sum = _mm512_fmadd_ps(_mm512_set1_ps(beta), _mm512_maskz_loadu_ps(mask, c), sum);
@@ -152,10 +98,10 @@ BF16_INLINE void put(float *c, __m512 sum, __m512 alpha, float beta, __mmask16 m
 }
 
 /* C (h,w) = alpha * sum over pairs of a[i*rs + p*cs] . b[p*COLS + j] + beta * C */
-BF16_TARGET static void tile(int64_t pairs, const uint32_t *a, int64_t rs, int64_t cs, const uint32_t *b, float factor, float beta, float *C, int64_t ldc,
+LANES_TARGET static void tile(int64_t pairs, const uint32_t *a, int64_t rs, int64_t cs, const uint32_t *b, float factor, float beta, float *C, int64_t ldc,
                              int64_t h, int64_t w)
 {
-    const __mmask16 lmask = lanes_mask(w), rmask = lanes_mask(w - LANES);
+    const __mmask16 lmask = lanes_of(w), rmask = lanes_of(w - LANES);
     for (int64_t i = 0; i < h; i++) {
         _mm_prefetch((const char *)(C + i * ldc), _MM_HINT_T0);
         _mm_prefetch((const char *)(C + i * ldc + w - 1), _MM_HINT_T0);

@@ -1,4 +1,5 @@
-/* tensor/lanes_x86.h -- sixteen floats at a time for the *_bf16_x86.c files: bfloat16 in and out, exp, sums. Only where tiles.h is available. */
+/* tensor/lanes_x86.h -- sixteen floats at a time for the *_bf16_x86.c files: bfloat16 in and out, pairs, transposes, exp, sums.
+ * Each function carries its target; lanes_available tells at run time whether it may be called. */
 #ifndef DIGR_TENSOR_LANES_X86_H
 #define DIGR_TENSOR_LANES_X86_H
 
@@ -9,6 +10,14 @@
 
 #define LANES_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
 #define LANES_INLINE LANES_TARGET static inline __attribute__((always_inline))
+
+/* lanes_available -- whether this processor has what LANES_TARGET names. */
+static inline bool lanes_available(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("fma");
+}
 
 LANES_INLINE __mmask16 lanes_of(int64_t n)
 {
@@ -45,6 +54,48 @@ LANES_INLINE void lanes_store_some(__mmask16 mask, Bf16 *y, __m512 x)
 LANES_INLINE void lanes_store_32(Bf16 *y, __m512 low, __m512 high)
 {
     _mm512_storeu_si512(y, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+}
+
+/* 32 neighbours of a row, n of them there. */
+LANES_INLINE __m512i lanes_round_32(const float *x, int64_t n)
+{
+    const __m512 low = _mm512_maskz_loadu_ps(lanes_of(n), x), high = _mm512_maskz_loadu_ps(lanes_of(n - 16), x + 16);
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+/* x[i] holds row i of a 16 x 16 square of 32-bit words on entry, column i on return. */
+LANES_INLINE void lanes_transpose_16(__m512i x[16])
+{
+    __m512i y[16];
+    for (int i = 0; i < 16; i += 2) {
+        y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+        y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+        x[i] = _mm512_unpacklo_epi64(y[i], y[i + 2]);
+        x[i + 1] = _mm512_unpackhi_epi64(y[i], y[i + 2]);
+        x[i + 2] = _mm512_unpacklo_epi64(y[i + 1], y[i + 3]);
+        x[i + 3] = _mm512_unpackhi_epi64(y[i + 1], y[i + 3]);
+    }
+    for (int i = 0; i < 16; i += 8) {
+        for (int j = 0; j < 4; j++) {
+            y[i + j] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0x88);
+            y[i + j + 4] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0xdd);
+        }
+    }
+    for (int j = 0; j < 8; j++) {
+        x[j] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0x88);
+        x[j + 8] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0xdd);
+    }
+}
+
+/* Two rows of 16 floats as 16 pairs. */
+LANES_INLINE __m512i lanes_pair_16(const float *first, const float *second, __mmask16 mask)
+{
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512 low = first != NULL ? _mm512_maskz_loadu_ps(mask, first) : _mm512_setzero_ps();
+    const __m512 high = second != NULL ? _mm512_maskz_loadu_ps(mask, second) : _mm512_setzero_ps();
+    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
 /* The polynomial of vmath.h; overflow to infinity, underflow to 0, NaN stays. */

@@ -6,23 +6,18 @@
  *
  * Deviations from the paper: none.
  */
-#include <immintrin.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "tensor/lanes_x86.h"
 #include "tensor/panel.h"
 #include "tensor/vmath.h"
-
-#define BF16_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
-#define BF16_INLINE BF16_TARGET static inline __attribute__((always_inline))
 
 enum { ROWS = 12, COLS = 32, LANES = 16, PAD = 16 };
 
 bool panel_bf16_available(void)
 {
-    __builtin_cpu_init();
-    return sizeof(real) == sizeof(float) && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    return sizeof(real) == sizeof(float) && lanes_available();
 }
 
 static int64_t panels(const PanelMatrix *w)
@@ -88,19 +83,12 @@ void panel_bf16_pack(const PanelMatrix *w, const void *W)
     }
 }
 
-BF16_INLINE __mmask16 lanes_mask(int64_t n)
-{
-    if (n <= 0) return 0;
-    return (__mmask16)(n >= LANES ? 0xffffu : (1u << n) - 1);
-}
-
-BF16_TARGET static void pack_rows(int64_t m, int64_t k, const float *A, int64_t lda, uint32_t *out)
+LANES_TARGET static void pack_rows(int64_t m, int64_t k, const float *A, int64_t lda, uint32_t *out)
 {
     const int64_t stride = stride_of(k);
     for (int64_t i = 0; i < m; i++, A += lda, out += stride) {
         for (int64_t p = 0; p < k; p += 2 * LANES) {
-            const __m512 low = _mm512_maskz_loadu_ps(lanes_mask(k - p), A + p), high = _mm512_maskz_loadu_ps(lanes_mask(k - p - LANES), A + p + LANES);
-            _mm512_storeu_si512(out + p / 2, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+            _mm512_storeu_si512(out + p / 2, lanes_round_32(A + p, k - p));
         }
     }
 }
@@ -122,7 +110,7 @@ BF16_TARGET static void pack_rows(int64_t m, int64_t k, const float *A, int64_t 
         EACH(STEP)                                                                                                        \
     }
 
-BF16_INLINE void put(float *c, __m512 sum, bool add, __mmask16 mask)
+LANES_INLINE void put(float *c, __m512 sum, bool add, __mmask16 mask)
 {
     if (add) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, c));
     _mm512_mask_storeu_ps(c, mask, sum);
@@ -135,10 +123,10 @@ BF16_INLINE void put(float *c, __m512 sum, bool add, __mmask16 mask)
     }
 
 /* Columns [from,to) of C (h,COLS). */
-BF16_TARGET static void linear_tile(int64_t pairs, const uint32_t *a, int64_t stride, const uint32_t *b, bool add, float *C, int64_t ldc, int64_t h, int64_t from,
+LANES_TARGET static void linear_tile(int64_t pairs, const uint32_t *a, int64_t stride, const uint32_t *b, bool add, float *C, int64_t ldc, int64_t h, int64_t from,
                                     int64_t to)
 {
-    const __mmask16 lmask = (__mmask16)(lanes_mask(to) & ~lanes_mask(from)), rmask = (__mmask16)(lanes_mask(to - LANES) & ~lanes_mask(from - LANES));
+    const __mmask16 lmask = (__mmask16)(lanes_of(to) & ~lanes_of(from)), rmask = (__mmask16)(lanes_of(to - LANES) & ~lanes_of(from - LANES));
     PRODUCTS
     EACH(PUT)
 }
@@ -147,7 +135,7 @@ BF16_TARGET static void linear_tile(int64_t pairs, const uint32_t *a, int64_t st
     _mm512_store_ps(tile + (i) * COLS, c##i##l);          \
     _mm512_store_ps(tile + (i) * COLS + LANES, c##i##r);
 
-BF16_TARGET static void swiglu_tile(int64_t pairs, const uint32_t *a, int64_t stride, const uint32_t *b, float *y, int64_t ldy, int64_t h, int64_t width)
+LANES_TARGET static void swiglu_tile(int64_t pairs, const uint32_t *a, int64_t stride, const uint32_t *b, float *y, int64_t ldy, int64_t h, int64_t width)
 {
     _Alignas(64) float tile[ROWS * COLS];
     PRODUCTS
@@ -156,7 +144,7 @@ BF16_TARGET static void swiglu_tile(int64_t pairs, const uint32_t *a, int64_t st
         float *g = tile + i * COLS;
         const float *u = g + LANES;
         for (int x = 0; x < LANES; x++) g[x] = g[x] / (1 + vmath_exp_f32(-g[x])) * u[x];
-        _mm512_mask_storeu_ps(y + i * ldy, lanes_mask(width), _mm512_load_ps(g));
+        _mm512_mask_storeu_ps(y + i * ldy, lanes_of(width), _mm512_load_ps(g));
     }
 }
 

@@ -16,10 +16,7 @@ enum { ASK_PERMISSION = 0x1023 /* ARCH_REQ_XCOMP_PERM */, TILE_DATA = 18 /* the 
 static bool usable(void)
 {
     unsigned a = 7, b = 0, c = 0, d = 0;
-    __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
-        !__builtin_cpu_supports("avx512dq"))
-        return false;
+    if (!lanes_available()) return false;
     __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
     if ((d >> 22 & 1u) == 0 || (d >> 24 & 1u) == 0) return false; /* AMX-BF16, AMX-TILE */
     return syscall(SYS_arch_prctl, ASK_PERMISSION, TILE_DATA) == 0;
@@ -44,43 +41,10 @@ AMX_INLINE __mmask32 lanes_32(int64_t n)
     return n >= 32 ? 0xffffffffu : (1u << n) - 1;
 }
 
-/* 32 neighbours of a row, n of them there. */
-AMX_INLINE __m512i round_32(const float *x, int64_t n)
-{
-    const __m512 low = _mm512_maskz_loadu_ps(lanes_of(n), x), high = _mm512_maskz_loadu_ps(lanes_of(n - 16), x + 16);
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
-
-/* x[i] holds row i of a 16 x 16 square of 32-bit words on entry, column i on return. */
-AMX_INLINE void transpose_16(__m512i x[16])
-{
-    __m512i y[16];
-    for (int i = 0; i < 16; i += 2) {
-        y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
-        y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
-    }
-    for (int i = 0; i < 16; i += 4) {
-        x[i] = _mm512_unpacklo_epi64(y[i], y[i + 2]);
-        x[i + 1] = _mm512_unpackhi_epi64(y[i], y[i + 2]);
-        x[i + 2] = _mm512_unpacklo_epi64(y[i + 1], y[i + 3]);
-        x[i + 3] = _mm512_unpackhi_epi64(y[i + 1], y[i + 3]);
-    }
-    for (int i = 0; i < 16; i += 8) {
-        for (int j = 0; j < 4; j++) {
-            y[i + j] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0x88);
-            y[i + j + 4] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0xdd);
-        }
-    }
-    for (int j = 0; j < 8; j++) {
-        x[j] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0x88);
-        x[j + 8] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0xdd);
-    }
-}
-
 AMX_TARGET void tiles_rows(int64_t m, int64_t k, const float *x, int64_t ldx, Bf16 *out, int64_t ldo)
 {
     for (int64_t i = 0; i < m; i++, x += ldx, out += ldo) {
-        for (int64_t p = 0; p < k; p += 32) _mm512_storeu_si512(out + p, round_32(x + p, k - p));
+        for (int64_t p = 0; p < k; p += 32) _mm512_storeu_si512(out + p, lanes_round_32(x + p, k - p));
     }
 }
 
@@ -88,20 +52,11 @@ AMX_TARGET void tiles_columns_group(int64_t valid, int64_t k, const float *W, in
 {
     for (int64_t p = 0; p < k; p += 32) {
         __m512i x[16];
-        for (int j = 0; j < 16; j++) x[j] = j < valid ? round_32(W + j * ldw + p, k - p) : _mm512_setzero_si512();
-        transpose_16(x);
+        for (int j = 0; j < 16; j++) x[j] = j < valid ? lanes_round_32(W + j * ldw + p, k - p) : _mm512_setzero_si512();
+        lanes_transpose_16(x);
         Bf16 *tile = panel + (p / 32 * 2 + half) * TILES_TILE;
         for (int j = 0; j < 16; j++) _mm512_storeu_si512(tile + j * 32, x[j]);
     }
-}
-
-/* Two rows of 16 floats as 16 pairs. */
-AMX_INLINE __m512i pair_16(const float *first, const float *second, __mmask16 mask)
-{
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    const __m512 low = first != NULL ? _mm512_maskz_loadu_ps(mask, first) : _mm512_setzero_ps();
-    const __m512 high = second != NULL ? _mm512_maskz_loadu_ps(mask, second) : _mm512_setzero_ps();
-    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
 AMX_TARGET void tiles_rows_group(int64_t valid, int64_t n, const float *W, int64_t ldw, int64_t step, int half, Bf16 *panels, int64_t stride)
@@ -110,8 +65,8 @@ AMX_TARGET void tiles_rows_group(int64_t valid, int64_t n, const float *W, int64
         const float *first = 2 * p < valid ? W + 2 * p * ldw : NULL, *second = 2 * p + 1 < valid ? W + (2 * p + 1) * ldw : NULL;
         Bf16 *out = panels + step * 2 * TILES_TILE + (8 * half + p) * 32;
         for (int64_t j = 0; j < n; j += 32, out += stride) {
-            _mm512_storeu_si512(out, pair_16(first != NULL ? first + j : NULL, second != NULL ? second + j : NULL, lanes_of(n - j)));
-            _mm512_storeu_si512(out + TILES_TILE, pair_16(first != NULL ? first + j + 16 : NULL, second != NULL ? second + j + 16 : NULL, lanes_of(n - j - 16)));
+            _mm512_storeu_si512(out, lanes_pair_16(first != NULL ? first + j : NULL, second != NULL ? second + j : NULL, lanes_of(n - j)));
+            _mm512_storeu_si512(out + TILES_TILE, lanes_pair_16(first != NULL ? first + j + 16 : NULL, second != NULL ? second + j + 16 : NULL, lanes_of(n - j - 16)));
         }
     }
 }
@@ -147,7 +102,7 @@ AMX_TARGET void tiles_pair_transposed(int64_t k, int64_t n, const Bf16 *B, int64
         for (int64_t p = 0; p < k; p += 32) {
             __m512i x[16];
             for (int i = 0; i < 16; i++) x[i] = _mm512_loadu_si512(B + (j + i) * ldb + p);
-            transpose_16(x);
+            lanes_transpose_16(x);
             Bf16 *tile = panels + j / 32 * stride + (p / 32 * 2 + j / 16 % 2) * TILES_TILE;
             for (int i = 0; i < 16; i++) _mm512_storeu_si512(tile + i * 32, x[i]);
         }
@@ -167,8 +122,8 @@ AMX_TARGET void tiles_transpose(int64_t k, int64_t m, const Bf16 *X, int64_t ldx
                 a[q] = _mm512_permutex2var_epi16(x, low, y);
                 b[q] = _mm512_permutex2var_epi16(x, high, y);
             }
-            transpose_16(a);
-            transpose_16(b);
+            lanes_transpose_16(a);
+            lanes_transpose_16(b);
             for (int q = 0; q < 16; q++) {
                 _mm512_storeu_si512(out + (i + q) * ldo + p, a[q]);
                 _mm512_storeu_si512(out + (i + 16 + q) * ldo + p, b[q]);
@@ -180,7 +135,7 @@ AMX_TARGET void tiles_transpose(int64_t k, int64_t m, const Bf16 *X, int64_t ldx
 AMX_INLINE void square_16(const float *x, int64_t ldx, __m512i y[16])
 {
     for (int i = 0; i < 16; i++) y[i] = _mm512_loadu_si512(x + i * ldx);
-    transpose_16(y);
+    lanes_transpose_16(y);
 }
 
 AMX_TARGET void tiles_transpose_f32(int64_t m, int64_t n, const float *x, int64_t ldx, float *out, int64_t ldo)
@@ -199,7 +154,7 @@ AMX_TARGET void tiles_transpose_f32(int64_t m, int64_t n, const float *x, int64_
 AMX_TARGET void tiles_slices(int64_t m, int64_t k, const float *x, int64_t ldx, Bf16 *out, int64_t height)
 {
     for (int64_t i = 0; i < m; i++, x += ldx, out += 32)
-        for (int64_t p = 0; p < k; p += 32) _mm512_storeu_si512(out + p * height, round_32(x + p, 32));
+        for (int64_t p = 0; p < k; p += 32) _mm512_storeu_si512(out + p * height, lanes_round_32(x + p, 32));
 }
 
 void tiles_slices_pair(int64_t k, int64_t n, const Bf16 *B, int64_t height, Bf16 *panels, int64_t stride)
