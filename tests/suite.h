@@ -14,11 +14,11 @@ static inline int suite_run(Suite *s)
 }
 
 /* A suite of one case, whose tests share fixtures (NULL: none) and a time limit. */
-static inline int suite_of(const char *name, const char *what, void (*setup)(void), void (*teardown)(void), double seconds, const TTest *const *tests, size_t n)
+static inline int suite_of(const char *name, const char *what, void (*before)(void), void (*after)(void), double seconds, const TTest *const *tests, size_t n)
 {
     Suite *s = suite_create(name);
     TCase *t = tcase_create(what);
-    if (setup != NULL) tcase_add_checked_fixture(t, setup, teardown);
+    if (before != NULL) tcase_add_checked_fixture(t, before, after);
     tcase_set_timeout(t, seconds);
     for (size_t i = 0; i < n; i++) tcase_add_test(t, tests[i]);
     suite_add_tcase(s, t);
