@@ -21,6 +21,7 @@ BUILD     ?= cache/build
 export DIGR_DATA
 # Threads that wait sleep after a moment instead of spinning: experiments side by side would otherwise starve each other.
 export GOMP_SPINCOUNT ?= 1000
+export OPENBLAS_THREAD_TIMEOUT ?= 4
 
 ROOMS := base io data llm tensor nn sid rec eval plan
 
@@ -29,7 +30,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes
-BASE_FLAGS := -std=c11 -D_GNU_SOURCE -O3 -march=$(MARCH) $(WARNINGS) -fopenmp -Isrc -Itests
+# -fno-math-errno: nobody reads errno after sqrt or log, and loops with them become vectors; values are the same.
+BASE_FLAGS := -std=c11 -D_GNU_SOURCE -O3 -fno-math-errno -march=$(MARCH) $(WARNINGS) -fopenmp -Isrc -Itests
 ifeq ($(PIN),1)
 BASE_FLAGS += -ffp-contract=off
 export OPENBLAS_CORETYPE := Haswell

@@ -132,7 +132,9 @@ START_TEST(norm_and_heads)
             }
         }
     }
-    for (int64_t D = 32; D <= 96; D += 32) {
+    static const int64_t sizes[] = {2, 24, 32, 40, 64, 96, 256};
+    for (int s = 0; s < 7; s++) {
+        const int64_t D = sizes[s];
         for (int norm = 0; norm < 2; norm++) {
             const int64_t m = 7, H = 3, Hkv = 2, ld = (H + 2 * Hkv) * D;
             const int32_t pos[] = {0, 1, 5, 9, 3, 8, 2};

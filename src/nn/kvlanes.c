@@ -31,7 +31,7 @@ struct KvLanes {
 
 static bool on_tiles(const Decoder *d)
 {
-    return d->be->bf16 && panel_tiles_available();
+    return d->be->bf16 && panel_tiles_available() && d->config.D <= PANEL_TILES_HEAD;
 }
 
 /* --- weights --------------------------------------------------------------------------------------------------- */

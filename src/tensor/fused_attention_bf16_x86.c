@@ -160,11 +160,9 @@ LANES_INLINE void rows_in(int64_t vectors, int64_t D, const FusedAttention *a, i
     }
 }
 
-/* Queries or keys of a head, ready for the product; rows past n and columns past D zero. */
+/* Queries or keys of a head, ready for the product; rows past n and columns past D stay as they are (clear_padding). */
 LANES_TARGET static void head_in(const FusedAttention *a, int64_t n, const int32_t *pos, const Bf16 *x, const float *w, Bf16 *out, const Scratch *s)
 {
-    memset(out + n * s->E, 0, (size_t)((s->N - n) * s->E) * sizeof *out);
-    for (int64_t t = 0; s->E > a->D && t < n; t++) memset(out + t * s->E + a->D, 0, (size_t)(s->E - a->D) * sizeof *out);
     if (a->D == 32) {
         rows_in(1, 32, a, n, pos, x, w, out, 32);
     } else if (a->D < 32) {
@@ -176,17 +174,31 @@ LANES_TARGET static void head_in(const FusedAttention *a, int64_t n, const int32
     }
 }
 
+/* What head_in leaves alone, once for all heads of a sequence. */
+static void clear_padding(const FusedAttention *a, int64_t n, const Scratch *s)
+{
+    if (n == s->N && a->D == s->E) return;
+    memset(s->k, 0, (size_t)(s->N * s->E) * sizeof *s->k);
+    memset(s->q, 0, (size_t)(s->N * s->E) * sizeof *s->q);
+}
+
 /* dw += y x r and y := r w y - k x, the gradient through the norm, for one half of a row */
-LANES_INLINE __m512 norm_back(__mmask16 mask, __m512 y, __m512 x, __m512 r, __m512 k, const float *w, float *dw)
+LANES_INLINE __m512 norm_back(__mmask16 mask, __m512 y, __m512 x, __m512 r, __m512 k, const float *w, __m512 *dw)
 {
     const __m512 yr = _mm512_mul_ps(y, r);
-    _mm512_mask_storeu_ps(dw, mask, _mm512_fmadd_ps(yr, x, _mm512_maskz_loadu_ps(mask, dw)));
+    *dw = _mm512_fmadd_ps(yr, x, *dw);
     return _mm512_fnmadd_ps(k, x, _mm512_mul_ps(yr, _mm512_maskz_loadu_ps(mask, w)));
 }
 
 LANES_INLINE void rows_back(int64_t vectors, int64_t D, const FusedAttention *a, int64_t n, const int32_t *pos, const float *g, int64_t ldg, const Bf16 *x,
                             const float *w, float *dw, Bf16 *dx)
 {
+    HeadRow sums; /* of dw, in registers: from row to row a masked store would have to reach memory before it is read again */
+    EACH_VECTOR(q)
+    {
+        sums.lo[q] = w != NULL ? _mm512_maskz_loadu_ps(MASK(q, D), dw + 16 * q) : _mm512_setzero_ps();
+        sums.hi[q] = w != NULL ? _mm512_maskz_loadu_ps(MASK(q, D), dw + D / 2 + 16 * q) : _mm512_setzero_ps();
+    }
     for (int64_t t = 0; t < n; t++, g += ldg, x += 32, dx += 32) {
         HeadRow y, raw;
         EACH_VECTOR(q)
@@ -207,11 +219,17 @@ LANES_INLINE void rows_back(int64_t vectors, int64_t D, const FusedAttention *a,
             const __m512 rr = _mm512_set1_ps(r), k = _mm512_set1_ps(lanes_sum(sum) * r * r * r / (float)D);
             EACH_VECTOR(q)
             {
-                y.lo[q] = norm_back(MASK(q, D), y.lo[q], raw.lo[q], rr, k, w + 16 * q, dw + 16 * q);
-                y.hi[q] = norm_back(MASK(q, D), y.hi[q], raw.hi[q], rr, k, w + D / 2 + 16 * q, dw + D / 2 + 16 * q);
+                y.lo[q] = norm_back(MASK(q, D), y.lo[q], raw.lo[q], rr, k, w + 16 * q, &sums.lo[q]);
+                y.hi[q] = norm_back(MASK(q, D), y.hi[q], raw.hi[q], rr, k, w + D / 2 + 16 * q, &sums.hi[q]);
             }
         }
         row_scatter(vectors, D, &y, dx, 32 * a->height);
+    }
+    if (w == NULL) return;
+    EACH_VECTOR(q)
+    {
+        _mm512_mask_storeu_ps(dw + 16 * q, MASK(q, D), sums.lo[q]);
+        _mm512_mask_storeu_ps(dw + D / 2 + 16 * q, MASK(q, D), sums.hi[q]);
     }
 }
 
@@ -284,6 +302,7 @@ void fused_attention(const FusedAttention *a, int64_t n, const int32_t *pos, con
     REQUIRE(a->D <= MAX_D && a->D % 2 == 0 && a->H % a->Hkv == 0, "%lld heads of %lld", (long long)a->H, (long long)a->D);
     Scratch s;
     carve(scratch, n, a->D, &s);
+    clear_padding(a, n, &s);
     const int64_t D = a->D, group = a->H / a->Hkv, head = s.E * a->height; /* elements of a head's slices */
     for (int64_t g = 0; g < a->Hkv; g++) {
         const Bf16 *k = qkv + (a->H + g) * head, *v = k + a->Hkv * head;
@@ -354,6 +373,7 @@ void fused_attention_bwd(const FusedAttention *a, int64_t n, const int32_t *pos,
 {
     Scratch s;
     carve(scratch, n, a->D, &s);
+    clear_padding(a, n, &s);
     const int64_t D = a->D, N = s.N, E = s.E, group = a->H / a->Hkv, slice = 32 * a->height, head = E * a->height;
     for (int64_t g = 0; g < a->Hkv; g++) {
         const Bf16 *k = qkv + (a->H + g) * head, *v = k + a->Hkv * head;

@@ -181,44 +181,35 @@ AMX_TARGET void panel_tiles_rmsnorm(int64_t m, int64_t C, const real *x, int64_t
     }
 }
 
-/* A head of D = 32 v, v = 1 or 2 (the compiler knows which): normed with w unless that is NULL, then turned by the angles at co (cosines, then sines). */
-AMX_INLINE void head_row(int v, float eps, const float *w, const float *co, float *x)
+enum { HALVES_MOST = PANEL_TILES_HEAD / 32 /* vectors of half a head */ };
+#define EACH_HALF(i) for (int i = 0; i < v; i++)
+#define HALF_MASK(i) lanes_of(D / 2 - 16 * (i))
+
+/* A head whose halves take v vectors (the compiler knows v and D where the caller does): normed with w unless that is NULL, then turned by the angles at co
+ * (cosines, then sines). */
+AMX_INLINE void head_row(int v, int64_t D, float eps, const float *w, const float *co, float *x)
 {
-    __m512 u[2], z[2];
-    const int D = 32 * v;
-    for (int i = 0; i < v; i++) {
-        u[i] = _mm512_loadu_ps(x + 16 * i);
-        z[i] = _mm512_loadu_ps(x + D / 2 + 16 * i);
+    __m512 u[HALVES_MOST], z[HALVES_MOST];
+    EACH_HALF(i)
+    {
+        u[i] = _mm512_maskz_loadu_ps(HALF_MASK(i), x + 16 * i);
+        z[i] = _mm512_maskz_loadu_ps(HALF_MASK(i), x + D / 2 + 16 * i);
     }
     if (w != NULL) {
         __m512 sum = _mm512_setzero_ps();
-        for (int i = 0; i < v; i++) sum = _mm512_fmadd_ps(u[i], u[i], _mm512_fmadd_ps(z[i], z[i], sum));
+        EACH_HALF(i) sum = _mm512_fmadd_ps(u[i], u[i], _mm512_fmadd_ps(z[i], z[i], sum));
         const __m512 r = _mm512_set1_ps(1 / sqrtf(_mm512_reduce_add_ps(sum) / (float)D + eps));
-        for (int i = 0; i < v; i++) {
-            u[i] = _mm512_mul_ps(_mm512_mul_ps(u[i], r), _mm512_loadu_ps(w + 16 * i));
-            z[i] = _mm512_mul_ps(_mm512_mul_ps(z[i], r), _mm512_loadu_ps(w + D / 2 + 16 * i));
+        EACH_HALF(i)
+        {
+            u[i] = _mm512_mul_ps(_mm512_mul_ps(u[i], r), _mm512_maskz_loadu_ps(HALF_MASK(i), w + 16 * i));
+            z[i] = _mm512_mul_ps(_mm512_mul_ps(z[i], r), _mm512_maskz_loadu_ps(HALF_MASK(i), w + D / 2 + 16 * i));
         }
     }
-    for (int i = 0; i < v; i++) {
-        const __m512 c = _mm512_loadu_ps(co + 16 * i), s = _mm512_loadu_ps(co + D / 2 + 16 * i);
-        _mm512_storeu_ps(x + 16 * i, _mm512_fnmadd_ps(z[i], s, _mm512_mul_ps(u[i], c)));
-        _mm512_storeu_ps(x + D / 2 + 16 * i, _mm512_fmadd_ps(u[i], s, _mm512_mul_ps(z[i], c)));
-    }
-}
-
-/* Any even D. */
-static void head_row_any(int64_t D, float eps, const float *w, const float *co, float *x)
-{
-    if (w != NULL) {
-        float sum = 0;
-        for (int64_t i = 0; i < D; i++) sum += x[i] * x[i];
-        const float r = 1 / sqrtf(sum / (float)D + eps);
-        for (int64_t i = 0; i < D; i++) x[i] = w[i] * (x[i] * r);
-    }
-    for (int64_t i = 0; i < D / 2; i++) {
-        const float a = x[i], b = x[D / 2 + i];
-        x[i] = a * co[i] - b * co[D / 2 + i];
-        x[D / 2 + i] = b * co[i] + a * co[D / 2 + i];
+    EACH_HALF(i)
+    {
+        const __m512 c = _mm512_maskz_loadu_ps(HALF_MASK(i), co + 16 * i), s = _mm512_maskz_loadu_ps(HALF_MASK(i), co + D / 2 + 16 * i);
+        _mm512_mask_storeu_ps(x + 16 * i, HALF_MASK(i), _mm512_fnmadd_ps(z[i], s, _mm512_mul_ps(u[i], c)));
+        _mm512_mask_storeu_ps(x + D / 2 + 16 * i, HALF_MASK(i), _mm512_fmadd_ps(u[i], s, _mm512_mul_ps(z[i], c)));
     }
 }
 
@@ -229,17 +220,20 @@ AMX_TARGET void panel_tiles_heads(const PanelHeads *f, int64_t m, const int32_t 
     void *all = qkv;
     float *x = all;
     const int64_t D = f->D, ld = (f->H + 2 * f->Hkv) * D;
+    REQUIRE(D % 2 == 0 && D <= PANEL_TILES_HEAD, "a head of %lld", (long long)D);
     for (int64_t t = 0; t < m; t++, x += ld) {
         const float *co = table + pos[t] * D;
         for (int64_t i = 0; bias != NULL && i < ld; i++) x[i] += bias[i];
         for (int64_t h = 0; h < f->H + f->Hkv; h++) {
             const float *w = h < f->H ? qn : kn;
             if (D == 32) {
-                head_row(1, (float)f->eps, w, co, x + h * D);
+                head_row(1, 32, (float)f->eps, w, co, x + h * D);
             } else if (D == 64) {
-                head_row(2, (float)f->eps, w, co, x + h * D);
+                head_row(2, 64, (float)f->eps, w, co, x + h * D);
+            } else if (D < 32) {
+                head_row(1, D, (float)f->eps, w, co, x + h * D);
             } else {
-                head_row_any(D, (float)f->eps, w, co, x + h * D);
+                head_row((int)((D / 2 + 15) / 16), D, (float)f->eps, w, co, x + h * D);
             }
         }
     }
