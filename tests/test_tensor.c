@@ -231,6 +231,7 @@ START_TEST(elementwise)
         AGREE(y, #op " %lld, %d threads", (long long)n, be->threads);                                    \
     } while (0)
         BOTH(axpy, n, (real)0.3, X, Y);
+        BOTH(axpby, n, (real)-0.6, X, (real)0.8, Y);
         BOTH(scale, n, (real)-1.7, Y);
         BOTH(dropout, n, drop, X, Y);
         BOTH(dropout, n, drop, Y, Y);

@@ -36,16 +36,35 @@ static void bootstrap(const double *d, int64_t n, uint64_t seed, int64_t R, Aren
     *high = quantile_of(mean, R, 0.975);
 }
 
-/* |sum| of d under the signs of replicate `index`: bit i of its word stream set = flipped. */
+enum { SIGN_BITS = 32, SIGN_LANES = 8 };
+
+/* x, negated when the lowest bit of `flip` is set: no branch for the processor to guess. */
+static inline double flipped(double x, uint32_t flip)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits ^= (uint64_t)flip << 63;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* |sum| of d under the signs of replicate `index`: bit i of its word stream set = flipped. Summed in lanes, in an order that depends on m alone. */
 static double flipped_sum(const double *d, int64_t m, uint64_t seed, uint64_t index)
 {
     Rng r = rng_make(seed, RNG_STAGE_REPORT, RNG_PERMUTE, 0, index);
-    double sum = 0.0;
-    uint32_t word = 0;
-    for (int64_t i = 0; i < m; i++, word >>= 1) {
-        if (i % 32 == 0) word = rng_u32(&r);
-        sum += (word & 1u) != 0 ? -d[i] : d[i];
+    double lane[SIGN_LANES] = {0};
+    int64_t i = 0;
+    for (; i + SIGN_BITS <= m; i += SIGN_BITS) {
+        const uint32_t word = rng_u32(&r);
+        for (int j = 0; j < SIGN_BITS; j += SIGN_LANES)
+            for (int l = 0; l < SIGN_LANES; l++) lane[l] += flipped(d[i + j + l], word >> (j + l));
     }
+    if (i < m) {
+        const uint32_t word = rng_u32(&r);
+        for (int j = 0; i + j < m; j++) lane[j % SIGN_LANES] += flipped(d[i + j], word >> j);
+    }
+    double sum = 0.0;
+    for (int l = 0; l < SIGN_LANES; l++) sum += lane[l];
     return fabs(sum);
 }
 

@@ -93,8 +93,7 @@ static void update_ema(SftTrainer *t)
     if (t->ema == NULL) return;
     Backend *be = t->in->be;
     double n = (double)t->s.step, warm = (1 + n) / (10 + n), decay = warm < t->o->ema ? warm : t->o->ema; /* short memory at first */
-    be->scale(be, t->params->count, (real)decay, t->ema);
-    be->axpy(be, t->params->count, (real)(1 - decay), t->params->value, t->ema);
+    be->axpby(be, t->params->count, (real)(1 - decay), t->params->value, (real)decay, t->ema);
 }
 
 static Status train_step(SftTrainer *t, double *grad_norm)

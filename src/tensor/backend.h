@@ -67,6 +67,7 @@ struct Backend {
 
     /* --- element-wise ------------------------------------------------------------------------------------------ */
     void (*axpy)(Backend *be, int64_t n, real alpha, const real *x, real *y);          /* y += alpha x */
+    void (*axpby)(Backend *be, int64_t n, real alpha, const real *x, real beta, real *y); /* y = alpha x + beta y */
     void (*scale)(Backend *be, int64_t n, real alpha, real *x);                        /* x *= alpha */
     void (*dropout)(Backend *be, int64_t n, Dropout d, const real *x, real *y);        /* y = dropout(x); x == y allowed */
     /* y += dropout(x): the residual branch in one pass */

@@ -135,7 +135,7 @@ static void forward_item(const Attention *a, int64_t b, int64_t g, AttentionScra
 /* --- backward -------------------------------------------------------------------------------------------------- */
 
 /* Row i: p = scores on entry, dp = dout v^T; on return p = kept probabilities (for dv), dp = gradient of the scores. */
-static void backward_row(const Attention *a, int64_t first, int64_t h, int64_t i, int64_t pad, real *p, real *dp, real *keep)
+static void backward_row(const Attention *a, int64_t first, int64_t h, int64_t i, int64_t pad, real *restrict p, real *restrict dp, real *restrict keep)
 {
     const int64_t D = a->D, row = (first + i) * a->H + h, n = i + 1;
     const real *o = a->out_in + row * D, *d = a->dout + row * D, lse = a->lse[row], scale = a->scale;
@@ -143,17 +143,19 @@ static void backward_row(const Attention *a, int64_t first, int64_t h, int64_t i
 #pragma omp simd reduction(+ : delta)
     for (int64_t c = 0; c < D; c++) delta += o[c] * d[c];
     for (int64_t s = n; s < pad; s++) p[s] = -(real)INFINITY;
+    for (int64_t s = n; s < pad; s++) dp[s] = 0; /* may hold anything: 0 times that must be 0 */
     if (a->drop.p > 0) {
         keep_row(a, row, n, keep);
         for (int64_t s = n; s < pad; s++) keep[s] = 0;
-        for (int64_t s = 0; s < pad; s++) {
-            const real x = vmath_exp(p[s] - lse);
-            p[s] = keep[s] * x;
-            dp[s] = s < n ? scale * x * (keep[s] * dp[s] - delta) : 0;
+        for (int64_t s = 0; s < pad; s += LANES) {
+            for (int j = 0; j < LANES; j++) {
+                const real x = vmath_exp(p[s + j] - lse);
+                p[s + j] = keep[s + j] * x;
+                dp[s + j] = scale * x * (keep[s + j] * dp[s + j] - delta);
+            }
         }
         return;
     }
-    for (int64_t s = n; s < pad; s++) dp[s] = 0; /* may hold anything: 0 times that must be 0 */
     for (int64_t s = 0; s < pad; s += LANES) {
         for (int j = 0; j < LANES; j++) {
             const real x = vmath_exp(p[s + j] - lse);

@@ -48,6 +48,13 @@ static void cpu_axpy(Backend *be, int64_t n, real alpha, const real *x, real *y)
     for (int64_t i = 0; i < n; i++) y[i] += alpha * x[i];
 }
 
+static void cpu_axpby(Backend *be, int64_t n, real alpha, const real *x, real beta, real *y)
+{
+    int threads = cpu_threads(be, n);
+#pragma omp parallel for num_threads(threads) schedule(static, GRAIN)
+    for (int64_t i = 0; i < n; i++) y[i] = alpha * x[i] + beta * y[i];
+}
+
 static void cpu_scale(Backend *be, int64_t n, real alpha, real *x)
 {
     int threads = cpu_threads(be, n);
@@ -254,6 +261,7 @@ void backend_cpu_fill_elementwise(Backend *be)
     be->add_bias = cpu_add_bias;
     be->bias_bwd_acc = cpu_bias_bwd_acc;
     be->axpy = cpu_axpy;
+    be->axpby = cpu_axpby;
     be->scale = cpu_scale;
     be->dropout = cpu_dropout;
     be->dropout_acc = cpu_dropout_acc;

@@ -15,6 +15,7 @@
     X(add_bias, (int64_t T, int64_t C, real *x, int64_t ldx, const real *bias), (T, C, x, ldx, bias), 0) \
     X(bias_bwd_acc, (int64_t T, int64_t C, const real *dy, int64_t ldy, real *dbias), (T, C, dy, ldy, dbias), 0) \
     X(axpy, (int64_t n, real alpha, const real *x, real *y), (n, alpha, x, y), 0) \
+    X(axpby, (int64_t n, real alpha, const real *x, real beta, real *y), (n, alpha, x, beta, y), 0) \
     X(scale, (int64_t n, real alpha, real *x), (n, alpha, x), 0) \
     X(dropout, (int64_t n, Dropout d, const real *x, real *y), (n, d, x, y), 0) \
     X(dropout_acc, (int64_t n, Dropout d, const real *x, real *y), (n, d, x, y), 0) \

@@ -135,6 +135,12 @@ static void ref_axpy(Backend *be, int64_t n, real alpha, const real *x, real *y)
     for (int64_t i = 0; i < n; i++) y[i] += alpha * x[i];
 }
 
+static void ref_axpby(Backend *be, int64_t n, real alpha, const real *x, real beta, real *y)
+{
+    (void)be;
+    for (int64_t i = 0; i < n; i++) y[i] = alpha * x[i] + beta * y[i];
+}
+
 static void ref_scale(Backend *be, int64_t n, real alpha, real *x)
 {
     (void)be;
@@ -280,7 +286,7 @@ void backend_ref_fill(Backend *be)
 {
     *be = (Backend){.name = "ref", .threads = 1, .lanes = 1, .each_lane = ref_each_lane, .alloc = ref_alloc, .release = ref_release, .upload = ref_upload,
         .download = ref_download, .zero = ref_zero, .copy = ref_copy, .copy_2d = ref_copy_2d, .destroy = ref_destroy,
-        .gemm = ref_gemm, .add_bias = ref_add_bias, .bias_bwd_acc = ref_bias_bwd_acc, .axpy = ref_axpy,
+        .gemm = ref_gemm, .add_bias = ref_add_bias, .bias_bwd_acc = ref_bias_bwd_acc, .axpy = ref_axpy, .axpby = ref_axpby,
         .scale = ref_scale, .dropout = ref_dropout, .dropout_acc = ref_dropout_acc, .relu = ref_relu,
         .relu_bwd = ref_relu_bwd, .gelu = ref_gelu, .gelu_bwd = ref_gelu_bwd, .swiglu = ref_swiglu,
         .swiglu_bwd = ref_swiglu_bwd, .embed = ref_embed, .embed_bwd_acc = ref_embed_bwd_acc,

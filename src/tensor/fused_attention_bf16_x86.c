@@ -255,8 +255,8 @@ LANES_INLINE __mmask16 seen(int64_t t, int64_t j, int64_t stem, int64_t from)
     return (__mmask16)(lanes_of(t + 1 - j) & ~(lanes_of(from - j) & ~lanes_of(stem - j)));
 }
 
-/* Row t of a block whose scores x reach to `wide`: p = exponentials, 0 for what it does not see. Returns their sum; *lse out. */
-LANES_TARGET static float softmax_row(int64_t t, int64_t wide, int64_t stem, int64_t from, float scale, const float *x, Bf16 *p, float *lse)
+/* Row t of a block whose scores x reach to `wide`: p = exponentials, 0 for what it does not see. Returns their sum; *top: the largest score. */
+LANES_TARGET static float softmax_row(int64_t t, int64_t wide, int64_t stem, int64_t from, float scale, const float *x, Bf16 *p, float *top)
 {
     const __m512 none = _mm512_set1_ps(-INFINITY), f = _mm512_set1_ps(scale);
     __m512 most = none, sum = _mm512_setzero_ps();
@@ -268,9 +268,8 @@ LANES_TARGET static float softmax_row(int64_t t, int64_t wide, int64_t stem, int
         sum = _mm512_add_ps(sum, e);
         lanes_store(p + j, e);
     }
-    const float total = lanes_sum(sum);
-    *lse = max + logf(total);
-    return total;
+    *top = max;
+    return lanes_sum(sum);
 }
 
 /* E numbers of a row, times factor, to slices. */
@@ -280,20 +279,32 @@ LANES_TARGET static void scaled_row(int64_t E, const float *x, float factor, Bf1
     for (int64_t c = 0; c < E; c += 32, y += slice) lanes_store_32(y, _mm512_mul_ps(_mm512_loadu_ps(x + c), f), _mm512_mul_ps(_mm512_loadu_ps(x + c + 16), f));
 }
 
+/* top := top + log(sum), sum := 1 / sum for the rows of a block */
+LANES_TARGET static void finish_rows(float top[BLOCK], float sum[BLOCK])
+{
+    for (int i = 0; i < BLOCK; i += 16) {
+        const __m512 s = _mm512_loadu_ps(sum + i);
+        _mm512_storeu_ps(top + i, _mm512_add_ps(_mm512_loadu_ps(top + i), lanes_log(s)));
+        _mm512_storeu_ps(sum + i, _mm512_div_ps(_mm512_set1_ps(1.0f), s));
+    }
+}
+
 static void forward_head(const FusedAttention *a, int64_t n, int64_t h, Bf16 *out, float *lse, const Scratch *s)
 {
     const int64_t N = s->N, E = s->E;
     for (int64_t i0 = 0; i0 < n; i0 += BLOCK) {
         const int64_t wide = i0 + BLOCK, rows = n - i0 < BLOCK ? n - i0 : BLOCK;
-        float inverse[BLOCK];
+        float top[BLOCK] = {0}, sum[BLOCK] = {0};
         tiles_product(BLOCK, wide, a->D, s->q + i0 * E, E, s->kt, tiles_stride(a->D), false, s->s, N);
         for (int64_t i = 0; i < rows; i++) {
             const int64_t t = i0 + i;
-            inverse[i] = 1 / softmax_row(t, wide, a->stem, a->start != NULL ? a->start[t] : 0, a->scale, s->s + i * N, s->p + i * N, &lse[t * a->H + h]);
+            sum[i] = softmax_row(t, wide, a->stem, a->start != NULL ? a->start[t] : 0, a->scale, s->s + i * N, s->p + i * N, &top[i]);
         }
+        finish_rows(top, sum);
+        for (int64_t i = 0; i < rows; i++) lse[(i0 + i) * a->H + h] = top[i];
         for (int64_t i = rows; i < BLOCK; i++) memset(s->p + i * N, 0, (size_t)wide * sizeof *s->p);
         tiles_product(BLOCK, E, wide, s->p, N, s->vp, tiles_stride(N), false, s->o, E);
-        for (int64_t i = 0; i < rows; i++) scaled_row(E, s->o + i * E, inverse[i], out + (i0 + i) * 32, 32 * a->height);
+        for (int64_t i = 0; i < rows; i++) scaled_row(E, s->o + i * E, sum[i], out + (i0 + i) * 32, 32 * a->height);
     }
 }
 

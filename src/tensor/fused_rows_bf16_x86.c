@@ -136,14 +136,26 @@ LANES_TARGET static void scaled(int64_t n, int64_t from, int64_t to, const float
     }
 }
 
+/* y -= log(x), up to sixteen of them */
+LANES_TARGET static void subtract_logs(int64_t n, const float *x, float *y)
+{
+    const __mmask16 mask = lanes_of(n);
+    const __m512 logs = lanes_log(_mm512_mask_loadu_ps(_mm512_set1_ps(1.0f), mask, x));
+    _mm512_mask_storeu_ps(y, mask, _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, y), logs));
+}
+
 void fused_xent(int64_t n, int64_t ld, float *logits, int64_t first, int64_t lo, int64_t hi, const int32_t *range, const int32_t *target, const float *weight,
                 float *logp, Bf16 *d, int64_t height)
 {
+    enum { GROUP = 16 };
+    float sums[GROUP]; /* of the last rows, whose logarithms are taken together */
     for (int64_t i = 0; i < n; i++, logits += ld) {
         const int64_t from = (range != NULL ? range[2 * i] : lo) - first, to = (range != NULL ? range[2 * i + 1] : hi) - first, at = target[i] - first;
         float max;
         const float own = logits[at], sum = exponentials(to - from, logits + from, &max);
-        logp[i] = own - max - logf(sum);
+        logp[i] = own - max;
+        sums[i % GROUP] = sum;
+        if (i % GROUP == GROUP - 1 || i == n - 1) subtract_logs(i % GROUP + 1, sums, logp + i / GROUP * GROUP);
         if (d == NULL) continue;
         scaled(ld, from, to, logits, weight[i] / sum, d + i * 32, height);
         d[at / 32 * 32 * height + i * 32 + at % 32] = tiles_bf16(logits[at] * (weight[i] / sum) - weight[i]);

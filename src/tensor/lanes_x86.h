@@ -131,6 +131,23 @@ LANES_INLINE __m512 lanes_exp2(__m512 x)
     return _mm512_scalef_ps(p, n);
 }
 
+/* Natural logarithm of positive normal x: x = m 2^e with m in [3/4,3/2), a polynomial of degree 9 in m - 1 (relative error below 2^-23 before rounding). */
+LANES_INLINE __m512 lanes_log(__m512 x)
+{
+    const __m512 one = _mm512_set1_ps(1.0f), m = _mm512_getmant_ps(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
+    const __m512 e = _mm512_mask_add_ps(_mm512_getexp_ps(x), _mm512_cmp_ps_mask(m, one, _CMP_LT_OQ), _mm512_getexp_ps(x), one), t = _mm512_sub_ps(m, one);
+    __m512 p = _mm512_set1_ps(5.8909348e-2f);
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-1.2385737e-1f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(1.4920058e-1f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-1.6761579e-1f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(1.9978936e-1f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-2.4996849e-1f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(3.3333531e-1f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-5.0000013e-1f));
+    p = _mm512_fmadd_ps(p, _mm512_mul_ps(t, t), t);
+    return _mm512_fmadd_ps(e, _mm512_set1_ps(0.69314718f), p);
+}
+
 /* 1/x for normal x of moderate size: an estimate of 14 bits and one step of Newton's, 2^-23 at worst; infinity gives 0. */
 LANES_INLINE __m512 lanes_reciprocal(__m512 x)
 {
