@@ -325,6 +325,33 @@ START_TEST(runs_everything_once_and_resumes)
 }
 END_TEST
 
+/* Number of the first (or last) call of a program, from 1; 0: none. */
+static int call_of(const char *program, bool last)
+{
+    FILE *f = fopen(at("calls"), "rb");
+    ck_assert_ptr_nonnull(f);
+    char line[4096];
+    int n = 0, found = 0;
+    while (fgets(line, sizeof line, f) != NULL) {
+        n++;
+        if (strncmp(line, program, strlen(program)) == 0 && (last || found == 0)) found = n;
+    }
+    (void)fclose(f);
+    return found;
+}
+
+START_TEST(long_chains_go_first)
+{
+    Plan *p = make_plan("sample"); /* every method named behind "pop", which nothing waits for, leads to a training of 10 s */
+    ck_assert_int_eq(schedule_run(p, bin_path, 1, 1), OK);
+    ck_assert_int_eq(call_of("00_sample", false), 1);
+    ck_assert_int_gt(call_of("08_sft", false), call_of("06_tokenize", false));
+    ck_assert_int_gt(call_of("07_baseline", false), call_of("08_sft", true));
+    ck_assert_int_eq(call_of("11_report", false), count_calls());
+    plan_destroy(p);
+}
+END_TEST
+
 START_TEST(a_failing_step_stops_the_run_and_keeps_the_rest)
 {
     write_stage("09_grpo", "echo 'error: loss is not finite at step 7' >&2; exit 5");
@@ -434,6 +461,7 @@ int main(void)
     tcase_add_test(t, precision_is_in_the_key);
     tcase_add_test(t, vectors_and_captions_from_files_are_in_the_keys);
     tcase_add_test(t, runs_everything_once_and_resumes);
+    tcase_add_test(t, long_chains_go_first);
     tcase_add_test(t, a_failing_step_stops_the_run_and_keeps_the_rest);
     tcase_add_test(t, a_stage_without_manifest_is_an_error);
     tcase_add_test(t, survives_kill_9);

@@ -79,7 +79,8 @@ int64_t plan_remaining(const Plan *plan);
 /* plan_link_data -- <stages>/<data set> -> the prepared folder, <stages>/<data set>.card -> its data card: names for people. Prints where they are. */
 Status plan_link_data(const Plan *plan, const char *stages);
 
-/* schedule_run -- run what is not complete, `jobs` steps side by side, each with `threads` threads (OMP_NUM_THREADS). With one job the
+/* schedule_run -- run what is not complete, `jobs` steps side by side, each with `threads` threads (OMP_NUM_THREADS). Of the steps that could begin, the one
+ * with the longest chain of work behind it (by cost_s) goes first, so that no long one is left alone at the end. With one job the
  * steps' own progress bars are shown; with several, one line tells the whole. A step's messages are kept in <out>/stage.log. The first failure
  * stops the start of new steps, waits for the running ones, and is reported with the last lines of its log; its exit code is the status. */
 Status schedule_run(Plan *plan, const char *bin, int64_t jobs, int64_t threads);

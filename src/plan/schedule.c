@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
@@ -26,6 +27,9 @@ typedef struct Run {
     double start_s, last_line_s, done_cost_s, total_cost_s;
     bool terminal;
     bool *started;
+    double *path_s;    /* of a step and the longest chain of steps that wait for it */
+    sigset_t children; /* SIGCHLD, blocked here so that it can be waited for; children get `before` back */
+    sigset_t before;
 } Run;
 
 static bool ready(const Run *r, int64_t i)
@@ -40,12 +44,36 @@ static bool ready(const Run *r, int64_t i)
     return true;
 }
 
+/* Longest chain first: what everything else waits for must not begin last. Inputs stand before the steps that read them. */
+static void measure_paths(Run *r)
+{
+    const Plan *p = r->plan;
+    for (int64_t i = 0; i < p->n; i++) r->path_s[i] = p->steps[i].cost_s;
+    for (int64_t i = p->n - 1; i >= 0; i--) {
+        for (int k = 0; k < p->steps[i].n_inputs; k++) {
+            const int64_t in = p->steps[i].inputs[k];
+            REQUIRE(in < i, "step %lld reads a later one", (long long)i);
+            r->path_s[in] = fmax(r->path_s[in], p->steps[in].cost_s + r->path_s[i]);
+        }
+    }
+}
+
+/* The ready step with the longest path, the first of equals; -1: none. */
+static int64_t most_urgent(const Run *r)
+{
+    int64_t best = -1;
+    for (int64_t i = 0; i < r->plan->n; i++)
+        if (ready(r, i) && (best < 0 || r->path_s[i] > r->path_s[best])) best = i;
+    return best;
+}
+
 static char *log_path(const Run *r, const Step *s) { return arena_printf(r->plan->arena, "%s/stage.log", s->out); }
 
 /* In the child: redirect, fix the threads, become the stage program. Ends with the parent, however that dies. */
 static _Noreturn void become_stage(const Run *r, const Step *s, const char *log)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    (void)sigprocmask(SIG_SETMASK, &r->before, NULL);
     char threads[24];
     (void)snprintf(threads, sizeof threads, "%lld", (long long)r->threads);
     (void)setenv("OMP_NUM_THREADS", threads, 1);
@@ -136,7 +164,7 @@ static Status reap(Run *r)
     pid_t pid = waitpid(-1, &state, r->jobs > 1 ? WNOHANG : 0);
     if (pid == 0) {
         draw(r, false);
-        (void)usleep(100000);
+        (void)sigtimedwait(&r->children, NULL, &(struct timespec){.tv_nsec = 250000000}); /* woken by the next step that ends */
         return OK;
     }
     if (pid < 0) return errno == EINTR ? OK : FAIL(E_BUG, NULL, "waitpid: %s", strerror(errno));
@@ -174,11 +202,15 @@ Status schedule_run(Plan *plan, const char *bin, int64_t jobs, int64_t threads)
     r.started = ARENA_NEW(plan->arena, bool, plan->n);
     r.n_total = plan_remaining(plan);
     r.total_cost_s = plan_remaining_s(plan);
+    r.path_s = ARENA_NEW(plan->arena, double, plan->n);
+    measure_paths(&r);
+    (void)sigemptyset(&r.children);
+    (void)sigaddset(&r.children, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &r.children, &r.before);
     Status first = OK;
     char *message = NULL, *fix = NULL;
     while (r.n_running > 0 || (first == OK && r.n_done < r.n_total)) {
-        for (int64_t i = 0; i < plan->n && first == OK && r.n_running < jobs; i++)
-            if (ready(&r, i)) first = start(&r, i);
+        for (int64_t i = 0; first == OK && r.n_running < jobs && (i = most_urgent(&r)) >= 0;) first = start(&r, i);
         REQUIRE(r.n_running > 0 || first != OK, "no step is ready and %lld are left", (long long)(r.n_total - r.n_done));
         if (r.n_running == 0) break;
         Status s = reap(&r);
@@ -188,6 +220,7 @@ Status schedule_run(Plan *plan, const char *bin, int64_t jobs, int64_t threads)
             fix = arena_strdup(plan->arena, status_fix());
         }
     }
+    (void)sigprocmask(SIG_SETMASK, &r.before, NULL);
     if (message != NULL) return FAIL(first, fix, "%s", message);
     return first;
 }
