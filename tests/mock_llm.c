@@ -198,9 +198,16 @@ static const char *vectors_text(const MockLlm *llm, const Asked *a, LlmFault fau
 
 /* ---- faults ---- */
 
-static LlmFault draw(const MockLlm *llm, const char *user, int64_t n)
+static bool mentions(const Asked *a, const char *what)
 {
-    if (llm->always_for != NULL && strstr(user, llm->always_for) != NULL) return llm->always;
+    bool found = strstr(a->user, what) != NULL;
+    for (const cJSON *text = a->input != NULL ? a->input->child : NULL; text != NULL && !found; text = text->next) found = strstr(text_of(text), what) != NULL;
+    return found;
+}
+
+static LlmFault draw(const MockLlm *llm, const Asked *a, int64_t n)
+{
+    if (llm->always_for != NULL && mentions(a, llm->always_for)) return llm->always;
     Rng r = rng_make(llm->seed, RNG_STAGE_TEST, RNG_NOISE, 0, (uint64_t)n);
     double u = rng_uniform(&r);
     for (int f = 0; f < N_LLM_FAULTS; f++) {
@@ -266,7 +273,7 @@ void mock_llm_answer(const MockRequest *request, MockResponse *response, void *u
     } else if (!readable) {
         error_reply(response, 400, "malformed request", request->arena);
     } else {
-        LlmFault fault = draw(llm, asked.user, n);
+        LlmFault fault = draw(llm, &asked, n);
         bump(LLM_N_PHOTOS, asked.photo);
         bump(LLM_N_SCHEMAS, asked.schema);
         bump(LLM_N_FAULT + (int)fault, fault < N_LLM_FAULTS);

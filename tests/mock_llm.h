@@ -28,7 +28,7 @@ typedef enum LlmFault {
 typedef struct MockLlm {
     const char *key;               /* requests without it get 401, with a body that quotes what was sent; NULL: anybody is served */
     double faults[N_LLM_FAULTS];   /* probability of each, by request */
-    const char *always_for;        /* a title for which `always` happens every time; NULL */
+    const char *always_for;        /* a title, or words of a text to embed, for which `always` happens every time; NULL */
     LlmFault always;
     const char *retry_after;       /* of LLM_429_LATER */
     int delay_ms;                  /* before every answer */

@@ -363,6 +363,35 @@ START_TEST(vectors_are_recorded_and_replayed) {
 }
 END_TEST
 
+/* A text that the server refuses costs its own vector, not those of the texts that travel with it; a server that refuses everything is noticed early. */
+START_TEST(a_refused_text_stands_alone) {
+    enum { N = 100, BATCH = 32 };
+    w.llm.always_for = "poison";
+    w.llm.always = LLM_400;
+    record_world_serve(&w);
+    w.model.is_embedding = true;
+    w.model.usd_out = 0;
+    w.s.prompt = NULL;
+    w.s.template_id = "embed/test-v1";
+    w.s.batch = BATCH;
+    EmbedText texts[N];
+    for (int i = 0; i < N; i++)
+        texts[i] = (EmbedText){.item = arena_printf(w.base.arena, "item %d", i), .text = arena_printf(w.base.arena, i == 7 || i == 99 ? "poison %d" : "text %d", i)};
+    RecordCount c;
+    ck_assert_msg(embed_record(&w.s, texts, N, false, &c) == OK, "%s", status_message());
+    ck_assert_int_eq(c.answered, N - 2);
+    ck_assert_int_eq(c.failed[FAIL_REJECTED], 2);
+    ck_assert_int_eq(c.left, 0);
+    ck_assert_int_eq(c.halved, 5 + 2); /* 32 to 1, and 4 to 1 */
+    for (int i = 0; i < N; i++) texts[i].text = arena_printf(w.base.arena, "poison %d", i);
+    w.s.retry_errors = true;
+    ck_assert_int_eq(embed_record(&w.s, texts, N, false, &c), E_RESOURCE);
+    ck_assert_int_le(c.http.attempts, 8 + w.s.http.concurrency);
+    ck_assert_int_eq(c.answered, 0);
+    ck_assert_int_eq(c.left + c.failed[FAIL_REJECTED], N);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("record_stage");
     TCase *t = tcase_create("record_stage");
@@ -378,6 +407,7 @@ int main(void) {
     tcase_add_test(t, an_interrupt_loses_nothing);
     tcase_add_test(t, a_proxy_from_the_environment_is_used);
     tcase_add_test(t, vectors_are_recorded_and_replayed);
+    tcase_add_test(t, a_refused_text_stands_alone);
     suite_add_tcase(suite, t);
     return suite_run(suite);
 }

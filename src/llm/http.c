@@ -224,6 +224,7 @@ static void settle(Run *r, Job *j, CURLcode rc) {
     r->count->by_fault[result.fault]++;
     double used = -1;
     HttpVerdict verdict = r->source->end(r->source->user, j->number, &result, j->arena, &used);
+    r->source_ended = false;
     if (used >= 0) bucket_give_back(&r->tokens, j->tokens - used);
     r->held_by_budget = false; /* what was set aside for it is free again */
     if (verdict == HTTP_STOP) r->stopping = true;

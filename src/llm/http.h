@@ -45,7 +45,7 @@ typedef enum HttpVerdict { HTTP_DONE, HTTP_AGAIN, HTTP_STOP } HttpVerdict; /* ST
 /* What the caller of http_run provides. `job` numbers are the caller's. */
 typedef struct HttpSource {
     void *user;
-    /* next -- a new job; its call lives in `arena` until it is done. false: there are no more. */
+    /* next -- a new job; its call lives in `arena` until it is done. false: there are no more, unless one that is under way makes some: asked again when it has ended. */
     bool (*next)(void *user, Arena *arena, int64_t *job, HttpCall *call, double *tokens);
     /* begin -- may this attempt start (the budget)? false: not now; it is asked again when something has ended. */
     bool (*begin)(void *user, int64_t job, int attempt);

@@ -75,6 +75,7 @@ typedef struct RecordCount {
     HttpCount http;
     int64_t answered, malformed, failed[N_RECORD_FAILURES], left;
     int64_t asked_again_malformed, asked_again_unreadable;
+    int64_t halved;                 /* requests for vectors that were refused (HTTP 4xx) as a whole: each half was asked again, until the text at fault stood alone */
     int64_t tokens_in, tokens_out;  /* as the provider counted */
     int64_t uncounted;              /* attempts that may have been billed and whose count never came */
     double usd, usd_uncounted;      /* usd_uncounted: worst case of those */

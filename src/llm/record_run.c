@@ -14,7 +14,8 @@
 
 enum { SHOWN_FAILURES = 10, HOPELESS_AT_FIRST = 8, HOPELESS_LATER = 64, LEDGER_EVERY_S = 10, SYNC_EVERY_S = 2 };
 
-typedef struct JobNote { double worst_usd; int malformed; } JobNote;
+/* A request: questions [first, first + n) of the plan. */
+typedef struct Job { int64_t first, n; double worst_usd; int malformed; } Job;
 
 typedef struct Recording {
     const RecordSettings *s;
@@ -24,7 +25,7 @@ typedef struct Recording {
     Journal *journal;
     Ledger *ledger;
     const char *errors_path;
-    JobNote *note;            /* one per request */
+    Job *job;                 /* room for every way of halving them */
     int64_t n_jobs, next_job, settled;
     int64_t failed_in_row;    /* requests since the last answer */
     double reserved_usd, start_s, synced_s, ledger_s;
@@ -51,12 +52,9 @@ static HttpVerdict give_up(Recording *r, Status status) {
     return HTTP_STOP;
 }
 
-static Question *first_of(const Recording *r, int64_t job) { return &r->plan->at[job * r->s->batch]; }
-
-static int64_t size_of(const Recording *r, int64_t job) {
-    int64_t left = r->plan->n - job * r->s->batch;
-    return left < r->s->batch ? left : r->s->batch;
-}
+static Question *first_of(const Recording *r, int64_t job) { return &r->plan->at[r->job[job].first]; }
+static int64_t size_of(const Recording *r, int64_t job) { return r->job[job].n; }
+static void add_job(Recording *r, int64_t first, int64_t n) { r->job[r->n_jobs++] = (Job){.first = first, .n = n}; }
 
 /* ---- what is sent */
 
@@ -86,14 +84,14 @@ static bool next(void *user, Arena *arena, int64_t *job, HttpCall *call, double 
         for (int64_t k = 0; k < n; k++) texts[k] = q[k].text;
         vectors_call(s->provider, s->model, texts, n, arena, call);
     }
-    r->note[*job].worst_usd = record_worst_usd(s, (int64_t)call->n_text, q->photo != NULL);
+    r->job[*job].worst_usd = record_worst_usd(s, (int64_t)call->n_text, q->photo != NULL);
     *tokens = (double)call->n_text / 4 + (q->photo && s->model->image_tokens > 0 ? (double)s->model->image_tokens : 0) + (s->prompt ? (double)s->max_output_tokens : 0);
     return true;
 }
 
 static bool begin(void *user, int64_t job, int attempt) {
     Recording *r = user;
-    double worst = r->note[job].worst_usd;
+    double worst = r->job[job].worst_usd;
     (void)attempt;
     if (r->s->max_usd >= 0 && r->count->usd + r->count->usd_uncounted + r->reserved_usd + worst > r->s->max_usd) {
         r->count->budget_reached = true; /* unless what is under way turns out cheaper: see end */
@@ -112,8 +110,16 @@ static void count_usage(Recording *r, int64_t job, bool has_usage, int64_t in, i
         r->count->usd += record_usd(r->s->model, in, out);
     } else {
         r->count->uncounted++;
-        r->count->usd_uncounted += r->note[job].worst_usd;
+        r->count->usd_uncounted += r->job[job].worst_usd;
     }
+}
+
+static bool hopeless(Recording *r) { return ++r->failed_in_row >= (r->count->answered > 0 ? HOPELESS_LATER : HOPELESS_AT_FIRST); }
+
+static HttpVerdict give_up_hopeless(Recording *r, int64_t job, RecordFailure failure, const char *message) {
+    return give_up(r, FAIL(E_RESOURCE, "check the server, --model, the providers' file and --max-output-tokens; then run it again, with --retry-errors 1 if it was one of these",
+                           "%s: %lld requests in a row failed, the last one, item %s: %s: %s", r->s->provider->base_url, (long long)r->failed_in_row, first_of(r, job)->item,
+                           record_failure_name(failure), message));
 }
 
 static HttpVerdict fail(Recording *r, int64_t job, RecordFailure failure, const HttpResult *result, const char *message) {
@@ -128,10 +134,7 @@ static HttpVerdict fail(Recording *r, int64_t job, RecordFailure failure, const 
         Status status = record_errors_add(r->errors_path, r->s, q, failure, result->status, result->attempt, message);
         if (status != OK) return give_up(r, status);
     }
-    if (++r->failed_in_row >= (r->count->answered > 0 ? HOPELESS_LATER : HOPELESS_AT_FIRST))
-        return give_up(r, FAIL(E_RESOURCE, "check the server, --model, the providers' file and --max-output-tokens; then run it again, with --retry-errors 1 if it was one of these",
-                               "%s: %lld requests in a row failed, the last one, item %s: %s: %s", r->s->provider->base_url, (long long)r->failed_in_row, first_of(r, job)->item,
-                               record_failure_name(failure), message));
+    if (hopeless(r)) return give_up_hopeless(r, job, failure, message);
     if (!r->s->stop_on_error) return HTTP_DONE;
     return give_up(r, FAIL(E_RESOURCE, "--on-error skip goes on and lists what failed", "item %s: %s: %s", first_of(r, job)->item, record_failure_name(failure), message));
 }
@@ -170,8 +173,8 @@ static HttpVerdict chat_end(Recording *r, int64_t job, const HttpResult *result,
     const char *fault = answer_fault(s->prompt, reply.text, arena);
     if (reply.kind == REPLY_TRUNCATED && fault)
         return fail(r, job, FAIL_TRUNCATED, result, arena_printf(arena, "%s: more than --max-output-tokens %lld", reply.finish, (long long)s->max_output_tokens));
-    if (fault && r->note[job].malformed < s->max_malformed && !result->last) {
-        r->note[job].malformed++;
+    if (fault && r->job[job].malformed < s->max_malformed && !result->last) {
+        r->job[job].malformed++;
         r->count->asked_again_malformed++;
         return HTTP_AGAIN;
     }
@@ -198,6 +201,19 @@ static HttpVerdict vectors_end(Recording *r, int64_t job, const HttpResult *resu
     return HTTP_DONE;
 }
 
+/* One text of many may be what a server refuses: both halves are asked again, until it stands alone. */
+static HttpVerdict halve(Recording *r, int64_t job, const char *message) {
+    const Job whole = r->job[job];
+    if (hopeless(r)) {
+        r->count->left += whole.n;
+        return give_up_hopeless(r, job, FAIL_REJECTED, message);
+    }
+    add_job(r, whole.first, whole.n / 2);
+    add_job(r, whole.first + whole.n / 2, whole.n - whole.n / 2);
+    r->count->halved++;
+    return HTTP_DONE;
+}
+
 static HttpVerdict lost(Recording *r, int64_t job, const HttpResult *result, Arena *arena, double *tokens_used) {
     const RecordSettings *s = r->s;
     const char *said = chat_error_message(result->body, result->n_body, arena);
@@ -213,9 +229,7 @@ static HttpVerdict lost(Recording *r, int64_t job, const HttpResult *result, Are
         r->count->left += size_of(r, job);
         return give_up(r, FAIL(E_RESOURCE, "install ca-certificates, correct the address in the providers' file, or, for a server of your own, name its certificate in SSL_CERT_FILE", "%s: %s", s->provider->base_url, result->problem));
     }
-    if (result->fault == HTTP_REFUSED && size_of(r, job) > 1)
-        message = arena_printf(arena, "%s (one of %lld texts in a request; --batch 1 --retry-errors 1 shows which)", message, (long long)size_of(r, job));
-    if (result->fault == HTTP_REFUSED) return fail(r, job, FAIL_REJECTED, result, message);
+    if (result->fault == HTTP_REFUSED) return size_of(r, job) > 1 ? halve(r, job, message) : fail(r, job, FAIL_REJECTED, result, message);
     if (!result->last) return HTTP_AGAIN;
     if (result->stopping && result->attempt < s->http.max_attempts) {
         r->count->left += size_of(r, job);
@@ -226,7 +240,7 @@ static HttpVerdict lost(Recording *r, int64_t job, const HttpResult *result, Are
 
 static HttpVerdict end(void *user, int64_t job, const HttpResult *result, Arena *arena, double *tokens_used) {
     Recording *r = user;
-    r->reserved_usd = fmax(0, r->reserved_usd - r->note[job].worst_usd);
+    r->reserved_usd = fmax(0, r->reserved_usd - r->job[job].worst_usd);
     r->count->budget_reached = false;
     if (result->fault != HTTP_FINE) return lost(r, job, result, arena, tokens_used);
     return r->s->prompt ? chat_end(r, job, result, arena, tokens_used) : vectors_end(r, job, result, arena, tokens_used);
@@ -288,7 +302,7 @@ static Status run(Recording *r) {
     progress_end(&r->progress);
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGTERM, &old_term, NULL);
-    r->count->left += r->plan->n - (r->next_job < r->n_jobs ? r->next_job * r->s->batch : r->plan->n);
+    for (int64_t job = r->next_job; job < r->n_jobs; job++) r->count->left += size_of(r, job);
     r->count->seconds = time_now_s() - r->start_s;
     status = outcome(r, status);
     if (status != OK) { /* its message must outlive what the ledger may say */
@@ -307,8 +321,8 @@ Status record_run(const RecordSettings *s, const RecordPlan *plan, Journal *jour
     Recording *r = ARENA_NEW(arena, Recording, 1);
     double now = time_now_s();
     *r = (Recording){.s = s, .plan = plan, .count = count, .arena = arena, .journal = journal, .start_s = now, .synced_s = now, .ledger_s = now};
-    r->n_jobs = (plan->n + s->batch - 1) / s->batch;
-    r->note = ARENA_NEW(arena, JobNote, r->n_jobs);
+    r->job = ARENA_NEW(arena, Job, 2 * plan->n);
+    for (int64_t first = 0; first < plan->n; first += s->batch) add_job(r, first, plan->n - first < s->batch ? plan->n - first : s->batch);
     r->errors_path = record_errors_path(s->responses, arena);
     Status status = run(r);
     arena_destroy(arena);
@@ -328,6 +342,7 @@ static void print_outcome(const RecordSettings *s, const RecordPlan *plan, const
         if (c->http.by_fault[f]) log_info("  attempts lost, %s: %lld", http_fault_name((HttpFault)f), (long long)c->http.by_fault[f]);
     for (int f = 0; f < N_RECORD_FAILURES; f++)
         if (c->failed[f]) log_warn("failed, %s: %lld", record_failure_name((RecordFailure)f), (long long)c->failed[f]);
+    if (c->halved) log_info("  requests refused as a whole and asked in halves: %lld", (long long)c->halved);
     if (c->uncounted) log_info("  %lld attempts whose token count never came: %.4f USD at worst", (long long)c->uncounted, c->usd_uncounted);
     if (failed == 0) return;
     Arena *scratch = arena_create("path");
