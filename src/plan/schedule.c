@@ -28,8 +28,7 @@ typedef struct Run {
     bool terminal;
     bool *started;
     double *path_s;    /* of a step and the longest chain of steps that wait for it */
-    sigset_t children; /* SIGCHLD, blocked here so that it can be waited for; children get `before` back */
-    sigset_t before;
+    sigset_t children, before; /* SIGCHLD, blocked here so that it can be waited for; children get `before` back */
 } Run;
 
 static bool ready(const Run *r, int64_t i)
@@ -210,7 +209,8 @@ Status schedule_run(Plan *plan, const char *bin, int64_t jobs, int64_t threads)
     Status first = OK;
     char *message = NULL, *fix = NULL;
     while (r.n_running > 0 || (first == OK && r.n_done < r.n_total)) {
-        for (int64_t i = 0; first == OK && r.n_running < jobs && (i = most_urgent(&r)) >= 0;) first = start(&r, i);
+        int64_t next;
+        while (first == OK && r.n_running < jobs && (next = most_urgent(&r)) >= 0) first = start(&r, next);
         REQUIRE(r.n_running > 0 || first != OK, "no step is ready and %lld are left", (long long)(r.n_total - r.n_done));
         if (r.n_running == 0) break;
         Status s = reap(&r);
