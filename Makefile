@@ -21,7 +21,6 @@ BUILD     ?= cache/build
 export DIGR_DATA
 # Threads that wait sleep after a moment instead of spinning: experiments side by side would otherwise starve each other.
 export GOMP_SPINCOUNT ?= 1000
-export OPENBLAS_THREAD_TIMEOUT ?= 4
 
 ROOMS := base io data llm tensor nn sid rec eval plan
 
@@ -87,7 +86,7 @@ help:
 	@echo "digr: DeepInterestGR, from raw reviews to tables. Targets:"; \
 	sed -n 's/^## \([a-z-]*\): \(.*\)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done; \
 	echo "Variables: DATA=auto|sample|amazon|beauty|sports|instruments|toys|industrial  DIGR_DATA=folder or URL of the real data"; \
-	echo "           SEEDS=n (fewer or more seeds)  METHODS=a,b or @ensemble  PRECISION=fp32|bf16 (of training; default: bf16 where AMX is)  SANITIZE=1  PIN=1  V=1 (show commands)  BUILD=folder"
+	echo "           SEEDS=n (fewer or more seeds)  METHODS=a,b or @ensemble  PRECISION=fp32|bf16 (of training and judging; default: bf16 where AMX is)  SANITIZE=1  PIN=1  V=1 (show commands)  BUILD=folder"
 
 # --- dependencies --------------------------------------------------------------------------------------------------------------
 APT_PACKAGES := gcc libc6-dev libgomp1 libopenblas-pthread-dev liblapacke-dev libzstd-dev zlib1g-dev libisal-dev libcjson-dev \

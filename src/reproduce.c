@@ -29,7 +29,7 @@ static const CliOption OPTIONS[] = {
     {"seeds", CLI_INT, &seeds, "0", 0, 100, "", "seeds of every trained row; 0: as paper/experiments.json says", NULL},
     {"jobs", CLI_INT, &jobs, "0", 0, 64, "", "steps side by side; 0: one a core", NULL},
     {"threads", CLI_INT, &threads, "0", 0, 1024, "", "threads a step; 0: cores divided by jobs", NULL},
-    {"precision", CLI_ENUM, &precision, "auto", 0, 0, "", "of the products of training; auto: bf16 where the processor has tile registers (AMX), else fp32", "auto|fp32|bf16"},
+    {"precision", CLI_ENUM, &precision, "auto", 0, 0, "", "of the products of training and judging; auto: bf16 where the processor has tile registers (AMX), else fp32", "auto|fp32|bf16"},
     {"methods", CLI_STR, &only, "", 0, 0, "", "comma-separated methods instead of all; @ensemble: the methods of that table; none: prepare the data only", NULL},
     {"run", CLI_STR, &run, "", 0, 0, "FILE", "a ranking file to judge beside the others (make compare)", NULL},
     {"name", CLI_STR, &run_name, "", 0, 0, "", "its name in the tables", NULL},

@@ -324,16 +324,21 @@ START_TEST(a_proxy_from_the_environment_is_used) {
 }
 END_TEST
 
-START_TEST(vectors_are_recorded_and_replayed) {
-    enum { N = 205, BATCH = 16 };
-    static const LlmFault faults[] = {LLM_500, LLM_CUT, LLM_INVALID_JSON, LLM_WRONG_SCHEMA, LLM_429};
-    for (int k = 0; k < 5; k++) w.llm.faults[faults[k]] = 0.06;
+/* Requests are for vectors, `batch` texts each. */
+static void ask_for_vectors(int64_t batch) {
     record_world_serve(&w);
     w.model.is_embedding = true;
     w.model.usd_out = 0;
     w.s.prompt = NULL;
     w.s.template_id = "embed/test-v1";
-    w.s.batch = BATCH;
+    w.s.batch = batch;
+}
+
+START_TEST(vectors_are_recorded_and_replayed) {
+    enum { N = 205, BATCH = 16 };
+    static const LlmFault faults[] = {LLM_500, LLM_CUT, LLM_INVALID_JSON, LLM_WRONG_SCHEMA, LLM_429};
+    for (int k = 0; k < 5; k++) w.llm.faults[faults[k]] = 0.06;
+    ask_for_vectors(BATCH);
     EmbedText texts[N];
     for (int i = 0; i < N; i++) texts[i] = (EmbedText){.item = arena_printf(w.base.arena, "item %d", i), .text = arena_printf(w.base.arena, "text of item %d", i / 2 * 2)}; /* pairs share a text */
     RecordCount c;
@@ -368,12 +373,7 @@ START_TEST(a_refused_text_stands_alone) {
     enum { N = 100, BATCH = 32 };
     w.llm.always_for = "poison";
     w.llm.always = LLM_400;
-    record_world_serve(&w);
-    w.model.is_embedding = true;
-    w.model.usd_out = 0;
-    w.s.prompt = NULL;
-    w.s.template_id = "embed/test-v1";
-    w.s.batch = BATCH;
+    ask_for_vectors(BATCH);
     EmbedText texts[N];
     for (int i = 0; i < N; i++)
         texts[i] = (EmbedText){.item = arena_printf(w.base.arena, "item %d", i), .text = arena_printf(w.base.arena, i == 7 || i == 99 ? "poison %d" : "text %d", i)};

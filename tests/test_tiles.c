@@ -7,6 +7,9 @@
 #include "base/rng.h"
 #include "suite.h"
 #include "tensor/tiles.h"
+#ifdef __x86_64__
+#include "tensor/lanes_x86.h"
+#endif
 
 static const int64_t SIZES[] = {1, 7, 16, 33, 64, 95};
 enum { N_SIZES = sizeof SIZES / sizeof *SIZES };
@@ -229,8 +232,36 @@ START_TEST(transposed_floats)
 }
 END_TEST
 
+#ifdef __x86_64__
+LANES_TARGET static float log_of(float x)
+{
+    float y[16];
+    _mm512_storeu_ps(y, lanes_log(_mm512_set1_ps(x)));
+    return y[7];
+}
+
+START_TEST(logarithms)
+{
+    if (!lanes_available()) return;
+    int64_t n = 0;
+    for (double x = 1e-6; x < 1e9; x *= 1.0001, n++) {
+        const double want = log((double)(float)x), got = (double)log_of((float)x);
+        ck_assert_msg(fabs(got - want) <= 2.5e-7 * fmax(fabs(want), 1e-3), "log(%.9g) = %.9g, wanted %.9g", x, got, want);
+    }
+    ck_assert_int_gt(n, 300000);
+    static const float edges[] = {1.0f, 1.5f, 0.75f, 0x1.7ffffep0f, 0x1.fffffep-1f, 0x1p-126f};
+    for (int k = 0; k < 6; k++) ck_assert(fabs((double)log_of(edges[k]) - log((double)edges[k])) <= 2.5e-7 * fmax(fabs(log((double)edges[k])), 1e-3));
+    ck_assert(log_of(1.0f) == 0 && isinf(log_of(INFINITY)) && isnan(log_of(NAN)));
+}
+END_TEST
+#endif
+
 int main(void)
 {
-    const TTest *tests[] = {rounding, packing, products, paired_columns, slices_of_floats, transposed_floats};
+    const TTest *tests[] = {rounding, packing, products, paired_columns, slices_of_floats, transposed_floats,
+#ifdef __x86_64__
+                                     logarithms,
+#endif
+    };
     return suite_of("tiles", "bf16 on tile registers", setup, teardown, 120, tests, sizeof tests / sizeof *tests);
 }

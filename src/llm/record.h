@@ -10,7 +10,7 @@
  *
  * What becomes of a question:
  *   answered    a record. A malformed answer (answer.h) is asked for again, max_malformed times; the last one is then kept as it is, with its "fault"
- *   failed      refused by the model or its filter, cut off at max_output_tokens, rejected (HTTP 4xx), or no luck in max_attempts: a line of <responses>.errors.jsonl,
+ *   failed      refused by the model or its filter, cut off at max_output_tokens, rejected (HTTP 4xx; a request for several vectors is halved until one text is left), or no luck in max_attempts: a line of <responses>.errors.jsonl,
  *               which no reader of answers opens. Later runs leave out what was refused, truncated or rejected, and what is malformed, unless retry_errors; the rest is asked again
  *   left        the budget, an interrupt (Ctrl-C: what is under way is waited for) or a fault of the whole run came first
  */

@@ -114,7 +114,8 @@ static void count_usage(Recording *r, int64_t job, bool has_usage, int64_t in, i
     }
 }
 
-static bool hopeless(Recording *r) { return ++r->failed_in_row >= (r->count->answered > 0 ? HOPELESS_LATER : HOPELESS_AT_FIRST); }
+/* Counts a request that failed; are they too many in a row? */
+static bool fails_again(Recording *r) { return ++r->failed_in_row >= (r->count->answered > 0 ? HOPELESS_LATER : HOPELESS_AT_FIRST); }
 
 static HttpVerdict give_up_hopeless(Recording *r, int64_t job, RecordFailure failure, const char *message) {
     return give_up(r, FAIL(E_RESOURCE, "check the server, --model, the providers' file and --max-output-tokens; then run it again, with --retry-errors 1 if it was one of these",
@@ -134,7 +135,7 @@ static HttpVerdict fail(Recording *r, int64_t job, RecordFailure failure, const 
         Status status = record_errors_add(r->errors_path, r->s, q, failure, result->status, result->attempt, message);
         if (status != OK) return give_up(r, status);
     }
-    if (hopeless(r)) return give_up_hopeless(r, job, failure, message);
+    if (fails_again(r)) return give_up_hopeless(r, job, failure, message);
     if (!r->s->stop_on_error) return HTTP_DONE;
     return give_up(r, FAIL(E_RESOURCE, "--on-error skip goes on and lists what failed", "item %s: %s: %s", first_of(r, job)->item, record_failure_name(failure), message));
 }
@@ -204,7 +205,7 @@ static HttpVerdict vectors_end(Recording *r, int64_t job, const HttpResult *resu
 /* One text of many may be what a server refuses: both halves are asked again, until it stands alone. */
 static HttpVerdict halve(Recording *r, int64_t job, const char *message) {
     const Job whole = r->job[job];
-    if (hopeless(r)) {
+    if (fails_again(r)) {
         r->count->left += whole.n;
         return give_up_hopeless(r, job, FAIL_REJECTED, message);
     }

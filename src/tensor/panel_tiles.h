@@ -22,7 +22,7 @@ void panel_tiles_rmsnorm(int64_t m, int64_t C, const real *x, int64_t ldx, const
 void panel_tiles_linear(const PanelMatrix *w, int64_t m, const Bf16 *A, int64_t lda, int64_t first, int64_t end, bool add, real *C, int64_t ldc);
 /* panel_tiles_swiglu -- y (m,n/2) in rows: silu(A G^T) * (A U^T); ldy at least n/2 rounded up to 32. */
 void panel_tiles_swiglu(const PanelMatrix *w, int64_t m, const Bf16 *A, int64_t lda, Bf16 *y, int64_t ldy);
-/* panel_tiles_heads -- panel_heads without the copies of keys and values; D at most PANEL_TILES_HEAD. */
+/* panel_tiles_heads -- panel_heads without the copies of keys and values; D even and at most PANEL_TILES_HEAD (REQUIREd). */
 enum { PANEL_TILES_HEAD = 256 };
 void panel_tiles_heads(const PanelHeads *f, int64_t m, const int32_t *pos, real *qkv);
 

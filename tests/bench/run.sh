@@ -7,6 +7,7 @@ bin=$1 name=$2
 shift 2
 unset OPENBLAS_CORETYPE # each program chooses what fits the processor (src/io/blascore.h), PIN=1 or not
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}" # as the Makefile sets it
+export OPENBLAS_THREAD_TIMEOUT="${OPENBLAS_THREAD_TIMEOUT:-4}" # for PyTorch: threads of OpenBLAS that spin between its products slow down its other ones
 
 run() {
     program=$1 flags=
